@@ -1,0 +1,37 @@
+# Every target sets up .venv by itself. PYTHON names the interpreter to make it from, 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+REFERENCE = $(wildcard docs/reference/*.md)
+
+.PHONY: demo test lint docs fix bench
+
+demo: $(READY)
+	$(BIN)/hub demo
+
+test: lint
+	$(BIN)/pytest -n 2
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python changelog.d/check.py
+	$(if $(REFERENCE),$(BIN)/cog --check $(REFERENCE))
+
+docs: $(READY)
+	$(if $(REFERENCE),$(BIN)/cog -r $(REFERENCE))
+
+fix: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	$(BIN)/python benchmarks
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hub needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

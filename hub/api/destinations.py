@@ -1,0 +1,235 @@
+"""Destinations: where an audience is kept equal to a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from hub.api.connections import Connection, Rate
+from hub.api.settings import Config
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+class Op(StrEnum):
+    """What a batch does to an audience."""
+
+    ADD = "add"
+    UPDATE = "update"
+    REMOVE = "remove"
+
+
+class State(StrEnum):
+    """What became of one member of a batch."""
+
+    DELIVERED = "delivered"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The largest batch: number of members and, where the vendor limits them, bytes of ``row()`` as JSON."""
+
+    count: int
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a destination can do, and how.
+
+    Attributes:
+        ops: the largest batch per operation. Without ``Op.UPDATE`` it gets no updates; without ``Op.REMOVE``
+            leaving is an entry in the ledger and no call (a mail cannot be unsent).
+        mixed: one call may add and remove.
+        rate: how fast it may be asked; one limiter serves all syncs of the connection.
+        identify_by: ``email``, ``phone``: the identifiers it knows a member by, the main one first.
+        purpose: what members must have consented to: ``email_marketing``, ``cart_reminder``, ``ads``, …
+        repeatable: repeating a push is harmless. If not, an unknown outcome is never tried again by itself.
+        exclusive: no further batch for an audience while a receipt of it is open.
+        replaces: every push carries all cleared members, whenever anything changed (a file).
+        refresh_after: members expire at the vendor and are sent again after this long.
+        cooldown: a person who left and enters again gets nothing before this long after the last delivery.
+        cap: at most one delivery per person in this time over all destinations of the client that have a cap.
+    """
+
+    ops: Mapping[Op, Limit]
+    mixed: bool = False
+    rate: Rate | None = None
+    identify_by: tuple[str, ...] = ("email",)
+    purpose: str = "email_marketing"
+    repeatable: bool = True
+    exclusive: bool = False
+    replaces: bool = False
+    refresh_after: timedelta | None = None
+    cooldown: timedelta | None = None
+    cap: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one member; made by ``member.delivered()`` and its sisters, never by hand.
+
+    ``blocks`` is a reason (``hard_bounce``, ``complaint``, ``unsubscribed``) where the answer proves that the
+    address must not be contacted again: hub writes the block.
+    """
+
+    member: Member
+    state: State
+    reason: str | None = None
+    remote_id: str | None = None
+    receipt: str | None = None
+    blocks: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A receipt that is not settled yet; ``again_in`` seconds is the vendor's advice."""
+
+    again_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """One person cleared for the destination's purpose.
+
+    ``email`` is normalised (trimmed, lower case, domain in IDNA), ``phone`` E.164; each is present only if it
+    is itself cleared. ``attributes`` are named as the destination names them; times are UTC datetimes, money
+    Decimal. ``remote_id`` is what an earlier ``delivered(remote_id=…)`` said. ``key`` is stable over runs
+    and tells nothing about the person.
+    """
+
+    key: str
+    email: str | None = None
+    phone: str | None = None
+    remote_id: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def delivered(self, remote_id: str | None = None) -> Outcome:
+        """Say that the other side has it."""
+        return Outcome(self, State.DELIVERED, remote_id=remote_id)
+
+    def rejected(self, why: str, *, blocks: str | None = None) -> Outcome:
+        """Say that the other side will never take it; ``why`` names no address."""
+        return Outcome(self, State.REJECTED, reason=why, blocks=blocks)
+
+    def unknown(self, why: str) -> Outcome:
+        """Say that it was sent and the answer lost."""
+        return Outcome(self, State.UNKNOWN, reason=why)
+
+    def failed(self, why: str) -> Outcome:
+        """Say that it was surely not taken, for a passing reason; it is due again at the next run."""
+        return Outcome(self, State.FAILED, reason=why)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Members for one call.
+
+    ``key`` stays the same when the batch is sent again; ``number`` counts from 1 among ``total`` batches of
+    this operation (None where that is not known in advance), ``last`` marks the final one. ``receipt`` is set
+    when ``poll`` is asked about a batch that was accepted earlier. For a destination that ``replaces``,
+    ``members`` are all cleared members.
+    """
+
+    op: Op
+    audience: str
+    key: str
+    members: Sequence[Member]
+    number: int = 1
+    last: bool = True
+    total: int | None = None
+    receipt: str | None = None
+    as_of: datetime | None = None
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self.members)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def accepted(self, receipt: str) -> Iterator[Outcome]:
+        """Say of every member that the other side took the batch as an asynchronous job."""
+        return (Outcome(member, State.ACCEPTED, receipt=receipt) for member in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A recorded reason not to contact an address on a channel.
+
+    ``reason`` is one of unsubscribed, soft_bounce, hard_bounce, complaint, manual, erasure; ``recorded_at``
+    is UTC. ``lifted`` is the destination's own word that the reason has ended (a hard bounce re-activated).
+    """
+
+    reason: str
+    recorded_at: datetime
+    email: str | None = None
+    phone: str | None = None
+    channel: str = "email"
+    lifted: bool = False
+
+
+class Destination(Connection, Generic[ConfigT]):
+    """Keep an audience at an outside system equal to a segment.
+
+    A subclass declares ``name``, ``Config`` and ``can`` and implements ``push``; the rest says what the
+    vendor offers beyond that. It never sleeps, retries, reads the environment or logs a payload.
+    """
+
+    can: Capabilities
+    config: ConfigT
+
+    @property
+    def purpose(self) -> str:
+        """Return the purpose members must have consented to; a sync may set its own."""
+        return self.can.purpose
+
+    @property
+    def cooldown(self) -> timedelta | None:
+        """Return how long a person rests between two deliveries of one sync; a sync may set its own."""
+        return self.can.cooldown
+
+    def ensure_audience(self, name: str) -> str:
+        """Find the audience by its name or create it, and return its id; looks before it creates.
+
+        The default needs no audience at the other side and returns the name.
+        """
+        return name
+
+    def push(self, batch: Batch) -> Iterator[Outcome]:
+        """Send one batch and yield exactly one outcome per member.
+
+        Raises:
+            RejectedError: the vendor refuses the whole batch; hub splits it until the bad row stands alone.
+            TransientError, AuthError: as their names say, for the whole batch.
+        """
+        raise NotImplementedError
+
+    def poll(self, batch: Batch) -> Iterator[Outcome | Pending]:
+        """Look once at an accepted batch (``batch.receipt``): its outcomes, or one ``Pending``."""
+        raise NotImplementedError
+
+    def row(self, member: Member) -> Mapping[str, Any] | None:
+        """Return the member as it stands in a request, so that hub can count bytes; None: not limited."""
+        return None
+
+    def prepare(self, attributes: Sequence[str]) -> None:
+        """Create the attribute fields that must exist before the first push."""
+
+    def read_suppressions(self, since: datetime | None) -> Iterator[Block]:
+        """Yield opt-outs, suppressions and bounces the vendor knows, newer than ``since``."""
+        return iter(())
+
+    def read_members(self, audience: str) -> Iterator[Member]:
+        """Yield who is in the audience, where the vendor lets one read it."""
+        raise NotImplementedError
+
+    def forget(self, member: Member) -> Outcome:
+        """Ask the vendor to erase the person."""
+        raise NotImplementedError

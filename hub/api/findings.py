@@ -1,0 +1,53 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How bad a finding is: ``ok`` and ``info`` need nobody, ``error`` stops the connection."""
+
+    OK = "ok"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check saw, and what to do about it.
+
+    ``code`` names the kind of finding for machines (``duplicate-emails``); ``count`` is how often it was seen.
+    """
+
+    level: Level
+    text: str
+    next_step: str | None = None
+    code: str | None = None
+    count: int | None = None
+
+    @classmethod
+    def ok(cls, text: str) -> Finding:
+        """Say that something works."""
+        return cls(Level.OK, text)
+
+    @classmethod
+    def info(cls, text: str, *, code: str | None = None, count: int | None = None) -> Finding:
+        """Say something worth knowing."""
+        return cls(Level.INFO, text, None, code, count)
+
+    @classmethod
+    def warning(
+        cls, text: str, *, next_step: str | None = None, code: str | None = None, count: int | None = None
+    ) -> Finding:
+        """Say something that should be looked at."""
+        return cls(Level.WARNING, text, next_step, code, count)
+
+    @classmethod
+    def error(
+        cls, text: str, *, next_step: str | None = None, code: str | None = None, count: int | None = None
+    ) -> Finding:
+        """Say that the connection cannot work like this."""
+        return cls(Level.ERROR, text, next_step, code, count)

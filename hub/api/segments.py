@@ -1,0 +1,176 @@
+"""Segment strategies: who belongs together, and why.
+
+A strategy is a pure function of catalog, settings and ``as_of``. Mostly it is data: a *base* (a select with
+one row per person) and a *rule* (conditions on the base's columns that must all hold). hub puts the query
+together, runs equal bases once, and explains any person by the condition that decided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from hub.api.settings import Config
+from hub.api.tables import Table
+
+SegmentConfigT = TypeVar("SegmentConfigT", bound=Config)
+
+
+class Test(StrEnum):
+    """How a condition compares a column with its bound."""
+
+    AT_LEAST = ">="
+    AT_MOST = "<="
+    MORE_THAN = ">"
+    LESS_THAN = "<"
+    EQUALS = "="
+    WITHIN = "within"
+    NOT_WITHIN = "not within"
+    IS = "is"
+
+
+@dataclass(frozen=True, slots=True)
+class Percentile:
+    """The value at a percentile of a column over the base, by nearest rank.
+
+    With n values sorted ascending it is the value at rank ``max(1, ceil(percent / 100 * n))``; missing
+    values do not count. ``percent`` is a number from 0 to 100 or the name of a setting (``"$percentile"``).
+    """
+
+    column: str
+    percent: float | str
+
+
+Bound = Any
+"""A value, the name of a setting (``"$min_spend"``) or a Percentile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a rule; made by ``at_least`` and its sisters.
+
+    A condition whose setting is None is left out; so is one whose ``unless`` setting is not None. A missing
+    value in the column is "insufficient data": the person is out, with that reason.
+    """
+
+    column: str
+    test: Test
+    bound: Bound
+    unless: str | None = None
+
+
+def at_least(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+    """Demand ``column >= bound``."""
+    return Condition(column, Test.AT_LEAST, bound, unless)
+
+
+def at_most(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+    """Demand ``column <= bound``."""
+    return Condition(column, Test.AT_MOST, bound, unless)
+
+
+def more_than(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+    """Demand ``column > bound``."""
+    return Condition(column, Test.MORE_THAN, bound, unless)
+
+
+def less_than(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+    """Demand ``column < bound``."""
+    return Condition(column, Test.LESS_THAN, bound, unless)
+
+
+def equals(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+    """Demand ``column = bound``."""
+    return Condition(column, Test.EQUALS, bound, unless)
+
+
+def within(column: str, window: Bound, *, unless: str | None = None) -> Condition:
+    """Demand a time in the half-open window ``as_of - window < column <= as_of``."""
+    return Condition(column, Test.WITHIN, window, unless)
+
+
+def not_within(column: str, window: Bound, *, unless: str | None = None) -> Condition:
+    """Demand a time at or before ``as_of - window``."""
+    return Condition(column, Test.NOT_WITHIN, window, unless)
+
+
+def percentile(column: str, percent: float | str) -> Percentile:
+    """Name the value at a percentile of the base, by nearest rank."""
+    return Percentile(column, percent)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A select with one row per person.
+
+    ``sql`` reads canonical tables, ``people`` and ``facts``; settings and ``as_of`` are bound by name
+    (``$window``, ``$as_of``; durations are intervals). It yields ``person_id`` and the columns that rules and
+    evidence use. ``absent`` says in words what it means not to be in it; ``{window}`` is filled in.
+    ``units`` says per column what a value is (``money``, ``orders``, ``time``), for explanations.
+    """
+
+    name: str
+    sql: str
+    absent: str
+    units: dict[str, str] = field(default_factory=dict)
+
+
+FACTS = Base("facts", "select * from facts", "not known to the shop")
+"""The default base: every person's facts."""
+
+
+class Need(StrEnum):
+    """What must be true of the data for a strategy's answer to be right."""
+
+    ORDERS = "orders"
+    CARTS = "carts"
+    EVENTS = "events"
+    ENGAGEMENT = "engagement"
+    TRAITS = "traits"
+    ORDERS_AS_FRESH_AS_CARTS = "orders as fresh as carts"
+
+
+class Reader(Protocol):
+    """A read-only look at the catalog as of the run, for ``prepare``."""
+
+    def table(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
+        """Return the answer to a select as an Arrow table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What ``prepare`` adds to the select: further parameters and an Arrow table named ``prepared``."""
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    table: Any = None
+
+
+class Segment(Generic[SegmentConfigT]):
+    """Compute one segment.
+
+    A subclass declares ``name``, ``version`` (raised when the meaning changes), ``Config``, and either
+    ``base`` with ``rule`` or ``sql``. ``evidence`` names the columns that say why someone is in; a sync may
+    send them as attributes. ``needs`` names the tables without which the answer would be wrong;
+    ``windows`` the settings that look back, so that a window longer than the history is said.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    Config: ClassVar[type[Config]]
+    base: ClassVar[Base] = FACTS
+    rule: ClassVar[tuple[Condition, ...]] = ()
+    sql: ClassVar[str | None] = None
+    explain_sql: ClassVar[str | None] = None
+    evidence: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[Need, ...]] = ()
+    windows: ClassVar[tuple[str, ...]] = ()
+    tables: ClassVar[tuple[Table, ...]] = ()
+
+    def __init__(self, config: SegmentConfigT) -> None:
+        self.config = config
+
+    def prepare(self, catalog: Reader, as_of: datetime) -> Prepared:
+        """Compute what SQL cannot say (a fitted model, frozen cut points); pure in catalog and ``as_of``."""
+        return Prepared()

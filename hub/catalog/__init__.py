@@ -1,0 +1,40 @@
+"""Canonical tables of one client: Arrow in, DuckDB inside."""
+
+from __future__ import annotations
+
+from hub.catalog.addresses import address_text, normalise_email, normalise_phone
+from hub.catalog.database import Catalog
+from hub.catalog.facts import FACT_COLUMNS, tables_behind
+from hub.catalog.models import (
+    CatalogSettings,
+    ErasureReport,
+    OptOut,
+    RebuildReport,
+    RejectedRow,
+    Shrink,
+    StreamReport,
+    TableReach,
+    Till,
+)
+from hub.catalog.session import Session
+from hub.catalog.writer import Writer
+
+__all__ = [
+    "FACT_COLUMNS",
+    "Catalog",
+    "CatalogSettings",
+    "ErasureReport",
+    "OptOut",
+    "RebuildReport",
+    "RejectedRow",
+    "Session",
+    "Shrink",
+    "StreamReport",
+    "TableReach",
+    "Till",
+    "Writer",
+    "address_text",
+    "normalise_email",
+    "normalise_phone",
+    "tables_behind",
+]

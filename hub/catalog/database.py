@@ -1,0 +1,171 @@
+"""The catalog file: opening, version, waiting for whoever holds it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from time import monotonic, sleep
+
+import duckdb
+
+from hub.api import TABLES, Table
+from hub.catalog.blocks import one, sql, statements
+from hub.catalog.models import CatalogSettings
+from hub.catalog.session import Session
+from hub.catalog.writer import Writer
+from hub.errors import BusyError
+from hub.keys import install_keyed_hash
+
+VERSION = "1"
+_HOLDER = re.compile(r"held in (.*?)\.? (?:However|See)|held in (.*?PID \d+\))", re.DOTALL)
+_POLL = 0.1
+
+
+class Catalog:
+    """A client's data in one DuckDB file; deleting the file is always safe.
+
+    ``tables`` are the canonical tables and those that plugins declare. ``pause`` and ``clock`` are what waiting
+    for another process uses.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: CatalogSettings,
+        key: bytes,
+        *,
+        tables: Mapping[str, Table] = TABLES,
+        pause: Callable[[float], None] = sleep,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.path = folder / "catalog.duckdb"
+        self.settings = settings
+        self.key = key
+        self.tables = {**TABLES, **tables}
+        self._pause = pause
+        self._clock = clock
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is a catalog."""
+        return self.path.exists()
+
+    @contextmanager
+    def writer(self, now: datetime | None = None) -> Iterator[Writer]:
+        """Open the catalog for writing; one of another version or currency is made anew.
+
+        Raises:
+            BusyError: another process or session holds it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        instant = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
+        con = self._open_current()
+        writer = Writer(self.path, self._prepare, con, self.tables, self.settings, instant)
+        try:
+            writer.start(self._marks())
+            yield writer
+        finally:
+            writer.close()
+
+    @contextmanager
+    def session(self, as_of: datetime, now: datetime, *, wait: float = 0.0) -> Iterator[Session]:
+        """Open the catalog for reading as of an instant, waiting up to ``wait`` seconds for whoever holds it.
+
+        Raises:
+            BusyError: it is still held; the message names the holder.
+        """
+        if not self._is_current(wait):
+            with self.writer(now):
+                pass
+        con = self._connect(read_only=True, wait=wait)
+        try:
+            self._prepare(con)
+            yield Session(con, self.tables, self.settings, as_of, now)
+        finally:
+            con.close()
+
+    def delete(self) -> None:
+        """Remove the file; the next pull reads everything again."""
+        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+            path.unlink(missing_ok=True)
+
+    def _marks(self) -> dict[str, str]:
+        """Return what the stored rows depend on beyond the data."""
+        units = {name: str(rate) for name, rate in sorted(self.settings.currencies.items())}
+        columns = {name: [str(column) for column in table.columns] for name, table in sorted(self.tables.items())}
+        money = [self.settings.currency, units, self.settings.country, columns]
+        return {"version": VERSION, "reading": sha256(json.dumps(money).encode()).hexdigest()}
+
+    def _open_current(self) -> duckdb.DuckDBPyConnection:
+        con = self._connect(read_only=False, wait=0.0)
+        if self._marks_of(con) not in ({}, self._marks()):
+            con.close()
+            self.delete()
+            con = self._connect(read_only=False, wait=0.0)
+        self._prepare(con)
+        return con
+
+    def _is_current(self, wait: float) -> bool:
+        if not self.exists:
+            return False
+        con = self._connect(read_only=True, wait=wait)
+        try:
+            changed = (
+                one(con, sql("schema.about"), {"key": "changed"}) if self._marks_of(con) == self._marks() else None
+            )
+            return changed == ("no",)
+        finally:
+            con.close()
+
+    def _marks_of(self, con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+        try:
+            rows = {key: one(con, sql("schema.about"), {"key": key}) for key in self._marks()}
+        except duckdb.CatalogException:
+            return {}
+        return {key: row[0] for key, row in rows.items() if row}
+
+    def _connect(self, *, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
+        deadline = self._clock() + wait
+        while True:
+            try:
+                return duckdb.connect(self.path, read_only=read_only, config=self._config())
+            except (duckdb.IOException, duckdb.ConnectionException) as error:
+                if not _is_busy(error):
+                    raise
+                if self._clock() >= deadline:
+                    raise BusyError(
+                        f"the catalog {self.path.name} is held by {_holder(error)}",
+                        next_step="Try again when it has finished.",
+                    ) from None
+            self._pause(_POLL)
+
+    def _config(self) -> dict[str, str | bool | int | float | list[str]]:
+        return {"memory_limit": self.settings.memory_limit} if self.settings.memory_limit else {}
+
+    def _prepare(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Give a connection the zone, the macros and the variables that every block expects."""
+        install_keyed_hash(con, self.key)
+        for statement in statements("settings.connection") + statements("reading.macros"):
+            con.execute(statement)
+        rates = {name.upper(): rate for name, rate in self.settings.currencies.items()}
+        values = {"currency": self.settings.currency, "country": self.settings.country}
+        con.execute(sql("settings.variables_currency"), {"value": values["currency"]})
+        con.execute(sql("settings.variables_country"), {"value": values["country"]})
+        con.execute(
+            sql("settings.variables_rates"), {"names": list(rates), "rates": [str(rate) for rate in rates.values()]}
+        )
+
+
+def _is_busy(error: Exception) -> bool:
+    text = str(error)
+    return "lock" in text.lower() or "different configuration" in text
+
+
+def _holder(error: Exception) -> str:
+    found = _HOLDER.search(str(error))
+    return " ".join((found[1] or found[2]).split()) if found else "this process"

@@ -1,0 +1,91 @@
+-- Facts: one row per person, as of the run; each group of columns is one block.
+-- Windows are half-open: as_of - N x 24 h < t <= as_of.
+
+-- name: profile
+select person_id, region, country, city, gender, locale, tags,
+       date_diff('year', birth_date, getvariable('today'))
+       - (case when strftime(getvariable('today'), '%m%d') < strftime(birth_date, '%m%d') then 1 else 0 end) as age
+from people
+
+-- name: orders
+select person_id, count(*) as orders, cast(sum(net) as decimal(18, 2)) as spend,
+       cast(cast(sum(net) as double) / count(*) as decimal(18, 2)) as avg_order,
+       min(placed_at) as first_order_at, max(placed_at) as last_order_at,
+       count(*) filter (discounted) as discounted_orders, count(*) filter (not discounted) as full_price_orders
+from orders where counted and person_id is not null group by person_id
+
+-- name: intervals
+select person_id, median(gap) as median_days_between_orders from (
+    select person_id,
+           date_diff('microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at) / 86400000000.0 as gap
+    from orders where counted and person_id is not null)
+where gap is not null group by person_id
+
+-- name: products
+select l.person_id, list_sort(list_distinct(list(l.product_type))) as product_types,
+       arg_max(l.product_type, struct_pack(t := o.placed_at, o := o.order_id, s := o.system, p := l.product_type)) as last_product_type
+from order_lines as l join orders as o on o.system = l.system and o.order_id = l.order_id
+where o.counted and l.product_type is not null and l.person_id is not null group by l.person_id
+
+-- name: open_carts
+with open_carts as (select * from carts where open and person_id is not null),
+pieces as (
+    select system, cart_id, case when count(quantity) = count(*) then sum(quantity) else count(*) end as items
+    from cart_lines where cart_id in (select cart_id from open_carts) group by all),
+ordered as (
+    select *, row_number() over (partition by person_id order by changed_at desc, system, cart_id) as place,
+           count(*) over (partition by person_id) as open_carts from open_carts)
+select c.person_id, c.open_carts, c.cart_id, c.total as cart_value, p.items as cart_items, c.recovery_url as cart_url,
+       c.step as cart_step, c.changed_at as cart_at
+from ordered as c left join pieces as p on p.system = c.system and p.cart_id = c.cart_id where c.place = 1
+
+-- name: past_carts
+with old as (
+    select * from carts where person_id is not null and changed_at > getvariable('as_of') - interval 2160 hours
+    and changed_at <= getvariable('as_of') - interval 1 hour),
+bought as (
+    select distinct c.system, c.cart_id from old as c join orders as o on o.person_id = c.person_id
+    and o.counted and o.placed_at > c.changed_at and o.placed_at <= c.changed_at + interval 168 hours
+    where not c.completed)
+select c.person_id, count(*) filter (not c.completed and b.cart_id is null) as carts_abandoned_90d,
+       count(*) filter (b.cart_id is not null
+                        or (c.completed and c.completed_at >= case when c.changed_at < c.completed_at then c.changed_at else c.created_at end + interval 1 hour))
+       as carts_recovered_90d
+from old as c left join bought as b on b.system = c.system and b.cart_id = c.cart_id group by c.person_id
+
+-- name: visits
+select person_id, max(happened_at) as last_seen_at,
+       count(distinct (source, session_id)) filter (recent and session_id is not null) as sessions_30d,
+       count(*) filter (recent and name = 'view_item') as views_30d,
+       coalesce(sum(engagement_ms) filter (recent), 0) / 1000.0 as engaged_seconds_30d,
+       list_sort(list_distinct(coalesce(list(product_type) filter (recent and name = 'view_item' and product_type is not null), []))) as viewed_types_30d,
+       arg_min(traffic_source, struct_pack(t := happened_at, i := event_id)) as first_traffic_source
+from (select *, happened_at > getvariable('as_of') - interval 720 hours as recent from events where person_id is not null)
+group by person_id
+
+-- name: engagement
+select person_id, count(*) filter (kind = 'sent') as emails_received,
+       count(*) filter (kind = 'opened' and human and recent) as emails_opened_90d,
+       count(*) filter (kind = 'clicked' and human and recent) as emails_clicked_90d,
+       max(happened_at) filter (kind in ('opened', 'clicked') and human) as last_engaged_at
+from (select *, machine is not true as human, happened_at > getvariable('as_of') - interval 2160 hours as recent
+      from engagement where person_id is not null and not starts_with(subject, '+'))
+group by person_id
+
+-- name: stage
+case when starts_with(p.person_ref, 'visitor:') then 'visitor'
+     when coalesce(orders.orders, 0) = 0 then 'prospect'
+     when orders.last_order_at <= getvariable('as_of') - interval 4320 hours then 'lapsed'
+     when orders.orders = 1 then 'first-time'
+     when orders.orders <= 3 then 'repeat'
+     else 'loyal' end
+
+-- name: facts
+create or replace temporary table facts as
+select p.person_id{columns} from people as p{joins}
+
+-- name: group_table
+create or replace temporary table {name} as {body}
+
+-- name: join_group
+ left join {table} as {name} using (person_id)

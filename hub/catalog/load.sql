@@ -1,0 +1,101 @@
+-- Storing pages: what a page replaces, what a key means, what an erased person may bring back.
+
+-- name: create_physical
+create table {target}({columns})
+
+-- name: create_page
+create temporary table {page}({columns})
+
+-- name: has_twice
+select 1 from {target} group by {key} having count(*) > 1 limit 1
+
+-- name: keep_last
+delete from {target} where rowid in (
+    select rowid from (select rowid, row_number() over (partition by {key} order by rowid desc) as place from {target})
+    where place > 1)
+
+-- name: replace_keys
+delete from {target} as t where exists (select 1 from {page} where {same})
+
+-- name: replace_children
+delete from {target} as t where exists (select 1 from parents as p where t.{key} = p.{key})
+
+-- name: parents
+create or replace temporary table parents as select distinct {key} from {page}
+
+-- name: replace_window
+delete from {target} where {time} >= $from and {time} < $until
+
+-- name: append
+insert into {target} by name select * from {page}
+
+-- name: count
+select count(*) from {target}
+
+-- name: is_empty
+select not exists (select 1 from {target})
+
+-- name: delete_key
+delete from {target} where {key} = read_id($value)
+
+-- name: addresses_of_key
+select distinct email, phone, customer_id from {target} where {key} = read_id($value)
+
+-- name: erased_addresses
+create or replace temporary table erased_here as
+with addresses as ({addresses}),
+hashed as (select kind, value, keyed_hash(case kind when 'customer' then 'customer:' || $system || ':' || value
+                                          else kind || ':' || value end) as address_key from addresses)
+select h.kind, h.value, max(e.recorded_at) as recorded_at from hashed as h join erasures as e using (address_key)
+group by all
+
+-- name: erased_addresses_of
+select distinct '{kind}' as kind, {column} as value from {target} where {column} is not null
+
+-- name: drop_erased
+delete from {target} as t where exists (
+    select 1 from erased_here as e where ({match}) and not coalesce({own_time} > e.recorded_at, false))
+
+-- name: has_erased
+select exists (select 1 from erased_here)
+
+-- name: show_addresses
+update {target} as t set shown_email = c.email, shown_phone = c.phone
+from (select customer_id, arg_min(email, rank) as email, arg_min(phone, rank) as phone from ({customers}) group by 1) as c
+where t.subject_kind = 'customer_id' and t.subject = c.customer_id
+  and t.shown_email is null and t.shown_phone is null
+
+-- name: no_customers
+select null::varchar as customer_id, null::varchar as email, null::varchar as phone, 0 as rank where false
+
+-- name: customers_of
+select customer_id, email, phone, {rank} as rank from {target}
+
+-- name: old_consents
+select subject, subject_kind, channel, status, recorded_at, ad_user_data, ad_personalization, shown_email, shown_phone
+from {target}
+
+-- name: withdrawals
+with old as ({old}),
+fresh as (select * from {fresh}),
+turned as (
+    select n.subject, n.subject_kind, n.channel, o.shown_email as old_email, o.shown_phone as old_phone,
+           n.shown_email, n.shown_phone,
+           case when n.recorded_at >= coalesce(o.recorded_at, n.recorded_at) then n.recorded_at
+                else cast($now as timestamp) end as recorded_at
+    from fresh as n join old as o using (subject, channel)
+    where (o.status = 'subscribed' and n.status in ('unsubscribed', 'never', 'invalid'))
+       or (n.channel = 'ads' and o.ad_user_data and o.ad_personalization
+           and (n.ad_user_data = false or n.ad_personalization = false))),
+addressed as (
+    select case subject_kind when 'email' then 'email:' || subject when 'phone' then 'phone:' || subject
+           else 'customer:' || $system || ':' || subject end as address, channel, recorded_at from turned
+    union all select 'email:' || unnest([old_email, shown_email]), channel, recorded_at from turned
+              where channel not in ('sms', 'whatsapp')
+    union all select 'phone:' || unnest([old_phone, shown_phone]), channel, recorded_at from turned
+              where channel <> 'email')
+select address, channel, coalesce(min(recorded_at), cast($now as timestamp)) from addressed
+where address is not null group by 1, 2 order by 1, 2
+
+-- name: drop_physical
+drop table {target}

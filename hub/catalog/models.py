@@ -1,0 +1,119 @@
+"""What the catalog is told and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from hub.config.models import ConsentFrom
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSettings:
+    """The part of a client's configuration that decides what the catalog holds.
+
+    ``sources`` are (name, system) as listed in the client's file: the first one wins a field. ``currencies``
+    are units of the client's currency per unit.
+    """
+
+    country: str | None = None
+    currency: str | None = None
+    currencies: Mapping[str, Decimal] = field(default_factory=dict)
+    timezone: str = "UTC"
+    sources: Sequence[tuple[str, str]] = ()
+    consent_from: Sequence[ConsentFrom] = ()
+    memory_limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """A refusal that reading alone told, and reading again could not: it goes to the ledger's blocks.
+
+    ``address`` is an address text (``email:…``, ``phone:…``, ``customer:<system>:<id>``); ``channel`` one of the
+    consent channels, or ``*`` for all; ``reason`` unsubscribed or erasure; ``origin`` the source's name.
+    """
+
+    address: str
+    channel: str
+    reason: str
+    recorded_at: datetime
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """A snapshot's table that lost too much to be believed; its old content stands."""
+
+    table: str
+    before: int
+    after: int
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """What reading one stream did.
+
+    ``read`` and ``rejected`` count rows per table, ``dropped`` rows of erased people. ``shrunk`` names the tables
+    for which a snapshot stays staged. ``erased`` are the address texts of people the other side erased: the
+    caller erases them everywhere.
+    """
+
+    read: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    dropped: int = 0
+    pages: int = 0
+    changed: bool = False
+    shrunk: list[Shrink] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Till:
+    """A customer id with so many e-mails that it is no person."""
+
+    system: str
+    customer_id: str
+    emails: int
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """What merging and identity resolution found; ``rebuilt`` is false when nothing had changed."""
+
+    rebuilt: bool
+    persons: int
+    visitors: int
+    tills: tuple[Till, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureReport:
+    """What was erased: every address text of the people, and rows per table."""
+
+    addresses: tuple[str, ...]
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that could not be used."""
+
+    source: str
+    table: str
+    origin: str | None
+    record: int | None
+    reason: str
+    raw: str | None
+    loaded_at: datetime
+
+
+class TableReach(NamedTuple):
+    """How far one source's rows of a table reach; UTC."""
+
+    source: str
+    start: datetime | None
+    fresh_until: datetime | None

@@ -1,0 +1,261 @@
+"""Turn the rows of a page into an Arrow table and into the select that reads them as a canonical table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from hub.api import Column, Kind, Table
+from hub.catalog.blocks import quoted, sql
+from hub.catalog.tables import DERIVED, TYPES, data_columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+_TYPED = {
+    Kind.INTEGER: {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"},
+    Kind.MONEY: {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "FLOAT", "DECIMAL"},
+    Kind.NUMBER: {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL"},
+    Kind.BOOLEAN: {"BOOLEAN"},
+    Kind.TIME: {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "DATE"},
+    Kind.DATE: {"DATE", "TIMESTAMP"},
+}
+_UNLISTED = "_foreign is not null and not map_contains(getvariable('rates'), _foreign)"
+_KEYED_BY_ADDRESS = {"customers": "customer_id", "carts": "cart_id"}
+
+
+def to_arrow(rows: Any) -> Any:
+    """Return rows as something DuckDB scans: Arrow as it is, mappings as an Arrow table."""
+    if isinstance(rows, pa.Table | pa.RecordBatchReader):
+        return rows
+    if isinstance(rows, pa.RecordBatch):
+        return pa.Table.from_batches([rows])
+    return _from_mappings(list(rows))
+
+
+def _from_mappings(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.table({name: _array([row.get(name) for row in rows]) for name in names})
+
+
+def _array(values: list[Any]) -> pa.Array:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {str}:
+        return pa.array(values, pa.string())
+    if kinds <= {list, tuple}:
+        return pa.array(
+            [None if value is None else [str(part) for part in value] for value in values], pa.list_(pa.string())
+        )
+    if len(kinds) == 1 and kinds != {dict} and kinds != {datetime}:
+        try:
+            return pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            pass
+    return pa.array([_text(value) for value in values], pa.string())
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return ",".join(str(part) for part in value)
+    if isinstance(value, dict):
+        return json.dumps(value, default=str)
+    return str(value)
+
+
+def page_query(table: Table, target: str, incoming: Mapping[str, str]) -> str:
+    """Return the insert that reads ``incoming`` (columns with their DuckDB types) into ``target``."""
+    reader = _Reader(table, incoming)
+    return sql(
+        "reading.read_page",
+        target=target,
+        columns=", ".join([*(quoted(name) for name in reader.columns), *_derived(table)]),
+        values=reader.values(),
+        odd=reader.odd(),
+        reason=reader.reason(),
+        origin=reader.note("_origin", "varchar"),
+        record=reader.note("_record", "bigint"),
+        raw=reader.raw(),
+        foreign=reader.foreign(),
+    )
+
+
+def _derived(table: Table) -> list[str]:
+    return [f"{text} as {quoted(name)}" for name, (_, text) in DERIVED.get(table.name, {}).items()]
+
+
+class _Reader:
+    """Put the select together, column by column."""
+
+    def __init__(self, table: Table, incoming: Mapping[str, str]) -> None:
+        self.table = table
+        self.incoming = incoming
+        self.columns = [name for name in data_columns(table) if not name.startswith("shown_")]
+        self.converts = "currency" in incoming and table.parent is None
+
+    def values(self) -> str:
+        """Return every column read, and beside it the text it came from where that can fail."""
+        parts = [f"{self._value(column)} as {quoted(column.name)}" for column in self.table.columns]
+        parts += [f"{quoted(c.name)} as {quoted('_in_' + c.name)}" for c in self._checked()]
+        if self.table.name == "orders":
+            parts.append(f"{self._plain('total')} as original_total")
+        parts.append("_foreign")
+        return ", ".join(parts)
+
+    def _value(self, column: Column) -> str:
+        if column.name == "subject":
+            return self._subject()
+        if column.name == "subject_kind":
+            return f"coalesce({self._read(column)}, subject_kind_of({self._plain_text('subject')}))"
+        if self.table.name == "orders" and column.name == "order_id" and "name" in self.incoming:
+            return f"coalesce({self._read(column)}, read_id({self._varchar('name')}))"
+        if _KEYED_BY_ADDRESS.get(self.table.name) == column.name:
+            return f"coalesce({', '.join([self._read(column), *self._addresses()])})"
+        return self._read(column)
+
+    def foreign(self) -> str:
+        """Return the currency of a row's amounts where it is not the client's."""
+        return f"foreign_code({self._varchar('currency')})" if self.converts else "cast(null as varchar)"
+
+    def _addresses(self) -> list[str]:
+        kinds = (Kind.EMAIL, Kind.PHONE)
+        return [self._read(column) for kind in kinds for column in self.table.columns if column.kind is kind]
+
+    def _subject(self) -> str:
+        text, kind = self._varchar("subject"), "null"
+        if "subject_kind" in self.incoming:
+            kind = f"nullif({self._varchar('subject_kind')}, '')"
+        return (
+            f"case coalesce({kind}, subject_kind_of({text})) when 'email' then read_email({text}) "
+            f"when 'phone' then read_phone({text}, {self._country()}) else read_id({text}) end"
+        )
+
+    def _country(self) -> str:
+        column = self.table.column("country")
+        own = f"read_country({self._varchar('country')})" if column and "country" in self.incoming else "null"
+        return f"coalesce({own}, getvariable('country'))"
+
+    def _read(self, column: Column) -> str:
+        if column.name not in self.incoming:
+            return f"cast(null as {TYPES[column.kind]})"
+        kind = self.incoming[column.name].split("(")[0]
+        name = quoted(column.name)
+        if column.kind is Kind.MONEY and self.converts:
+            return f"read_foreign_money({self._varchar(column.name)}, _foreign)"
+        if kind.startswith("TIMESTAMP WITH"):
+            return self._from_instant(column, name)
+        if kind.endswith("[]") and column.kind is Kind.TEXTS:
+            return f"read_list({name})"
+        if kind in _TYPED.get(column.kind, ()):
+            return f"try_cast({name} as {TYPES[column.kind]})"
+        if column.kind is Kind.PHONE:
+            return f"read_phone({self._varchar(column.name)}, {self._country()})"
+        return f"read_{column.kind.value}({self._varchar(column.name)})"
+
+    def _from_instant(self, column: Column, name: str) -> str:
+        return f"cast(timezone('UTC', {name}) as {TYPES[column.kind]})"
+
+    def _varchar(self, name: str) -> str:
+        kind = self.incoming[name]
+        if kind == "VARCHAR":
+            return quoted(name)
+        if kind in {"DOUBLE", "FLOAT"}:
+            return f"regexp_replace(cast({quoted(name)} as varchar), '[.]0$', '')"
+        if kind.endswith("[]"):
+            return f"array_to_string({quoted(name)}, ',')"
+        return f"cast({quoted(name)} as varchar)"
+
+    def _plain(self, name: str) -> str:
+        return f"read_money({self._varchar(name)})" if name in self.incoming else "cast(null as decimal(18, 2))"
+
+    def _plain_text(self, name: str) -> str:
+        return f"clean({self._varchar(name)})" if name in self.incoming else "cast(null as varchar)"
+
+    def _checked(self) -> list[Column]:
+        """Return the columns that came as something whose reading can fail."""
+        free = {Kind.TEXT, Kind.ID, Kind.TEXTS, Kind.EMAIL, Kind.PHONE}
+        return [c for c in self.table.columns if c.name in self.incoming and c.kind not in free]
+
+    def odd(self) -> str:
+        """Return the condition that a value waits for Python."""
+        names = [c.name for c in self.table.columns if c.kind in {Kind.EMAIL, Kind.PHONE} and c.name in self.incoming]
+        if self.table.column("subject"):
+            names.append("subject")
+        return " or ".join(f"coalesce(starts_with({quoted(name)}, chr(1)), false)" for name in names) or "false"
+
+    def reason(self) -> str:
+        """Return why a row cannot be used, or NULL; the words are put together only for rows that look bad."""
+        problems = [*self._missing(), *self._unreadable(), *self._unlisted()]
+        if not problems:
+            return "cast(null as varchar)"
+        suspicious = " or ".join(f"({condition})" for condition, _, _ in problems)
+        words = ", ".join(f"case when {condition}{sure} then {text} end" for condition, sure, text in problems)
+        return f"case when {suspicious} then nullif(concat_ws('; ', {words}), '') end"
+
+    def _missing(self) -> Iterable[tuple[str, str, str]]:
+        for column in self.table.columns:
+            if column.required:
+                blank = f" and {self._is_blank(column)}" if column in self._checked() else ""
+                yield f"{quoted(column.name)} is null", blank, f"'{column.name} is missing'"
+
+    def _unreadable(self) -> Iterable[tuple[str, str, str]]:
+        for column in self._checked():
+            given = quoted("_in_" + column.name)
+            text = self.incoming[column.name] == "VARCHAR"
+            listed = f" and not ({_UNLISTED})" if self.converts and column.kind is Kind.MONEY else ""
+            yield (
+                f"{quoted(column.name)} is null and {given} {'<> ' + chr(39) * 2 if text else 'is not null'}",
+                f" and not {self._is_blank(column)}{listed}",
+                f"'{column.name}: ''' || left(cast({given} as varchar), 60) || ''' is no {_WORDS[column.kind]}'",
+            )
+
+    def _is_blank(self, column: Column) -> str:
+        given = quoted("_in_" + column.name)
+        if self.incoming[column.name] != "VARCHAR":
+            return f"({given} is null)"
+        return f"({given} is null or trim({given}) = '')"
+
+    def _unlisted(self) -> Iterable[tuple[str, str, str]]:
+        for column in self.table.columns:
+            if column.choices and (column.name in self.incoming):
+                name = quoted(column.name)
+                choices = ", ".join(f"'{choice}'" for choice in column.choices)
+                words = ", ".join(column.choices)
+                text = f"'{column.name}: ''' || left({name}, 60) || ''' is none of {words}'"
+                yield f"{name} not in ({choices})", "", text
+        if self.converts:
+            yield _UNLISTED, "", "'currency ' || left(_foreign, 20) || ' is not listed in [currencies]'"
+
+    def note(self, name: str, kind: str) -> str:
+        """Return a column about the row, where the page carries it."""
+        return f"try_cast({quoted(name)} as {kind})" if name in self.incoming else f"cast(null as {kind})"
+
+    def raw(self) -> str:
+        """Return the row as it came."""
+        names = [name for name in self.incoming if not name.startswith("_")]
+        struct = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in names)
+        whole = f"cast(to_json(struct_pack({struct})) as varchar)" if struct else "cast(null as varchar)"
+        return f"coalesce(cast(_raw as varchar), {whole})" if "_raw" in self.incoming else whole
+
+
+_WORDS = {
+    Kind.COUNTRY: "country (two letters, ISO 3166-1)",
+    Kind.INTEGER: "whole number",
+    Kind.NUMBER: "number",
+    Kind.MONEY: "amount",
+    Kind.BOOLEAN: "yes or no",
+    Kind.TIME: "time",
+    Kind.DATE: "date",
+}
+
+
+def incoming_types(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the columns of the registered ``incoming`` with their DuckDB types."""
+    return {str(name): str(kind) for name, kind, *_ in con.execute("describe incoming").fetchall()}

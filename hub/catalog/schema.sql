@@ -1,0 +1,79 @@
+-- What the catalog remembers beside the rows: which table came from where, how far it reaches, what was refused.
+
+-- name: create
+create schema if not exists raw;
+create schema if not exists merged;
+create table if not exists about(key varchar primary key, value varchar);
+create table if not exists streams(source varchar, stream varchar, cursor varchar, primary key (source, stream));
+create table if not exists loads(
+    load_id integer primary key, source varchar, system varchar, stream varchar, table_name varchar,
+    state varchar, loaded_at timestamp);
+create table if not exists freshness(
+    source varchar, table_name varchar, start_at timestamp, fresh_until timestamp, primary key (source, table_name));
+create table if not exists rejected_rows(
+    source varchar, stream varchar, load_id integer, table_name varchar, origin varchar, record bigint,
+    reason varchar, raw varchar, loaded_at timestamp);
+create table if not exists merged_ids(source varchar, system varchar, customer_id varchar, into_id varchar);
+create table if not exists consent_seen(
+    rule varchar, system varchar, subject varchar, subject_kind varchar, email varchar, phone varchar,
+    recorded_at timestamp);
+create table if not exists merged.tills(system varchar, customer_id varchar, emails bigint)
+
+-- name: about
+select value from about where key = $key
+
+-- name: set_about
+insert or replace into about values ($key, $value)
+
+-- name: touch
+insert or replace into about values ('changed', 'yes')
+
+-- name: cursor
+select cursor from streams where source = $source and stream = $stream
+
+-- name: set_cursor
+insert or replace into streams values ($source, $stream, $cursor)
+
+-- name: drop_cursor
+delete from streams where source = $source and stream = $stream
+
+-- name: loads
+select load_id, source, system, stream, table_name, state from loads order by load_id
+
+-- name: add_load
+insert into loads values ((select coalesce(max(load_id), 0) + 1 from loads), $source, $system, $stream, $table, $state, $loaded_at) returning load_id
+
+-- name: set_load_state
+update loads set state = $state where load_id = $load_id
+
+-- name: drop_load
+delete from loads where load_id = $load_id;
+delete from rejected_rows where load_id = $load_id
+
+-- name: detach_rejected
+update rejected_rows set load_id = null where load_id = $load_id
+
+-- name: forget_rejected
+delete from rejected_rows where source = $source and stream = $stream and load_id is null
+
+-- name: add_rejected
+insert into rejected_rows values ($source, $stream, $load_id, $table, $origin, $record, $reason, $raw, $loaded_at)
+
+-- name: set_reach
+insert or replace into freshness values ($source, $table, $start_at, $fresh_until)
+
+-- name: reach
+select source, start_at, fresh_until from freshness where table_name = $table order by source
+
+-- name: rejected
+select source, table_name, origin, record, reason, raw, loaded_at from rejected_rows
+where $source is null or source = $source
+order by source, table_name, origin nulls first, record nulls first, reason limit $limit
+
+-- name: rejected_of_loads
+select table_name, origin, record, reason, raw from rejected_rows
+where list_contains($loads, load_id) order by load_id, record nulls first limit $limit
+
+-- name: merge_id
+insert into merged_ids select $source, $system, read_id($customer_id), read_id($into_id)
+where not exists (select 1 from merged_ids where source = $source and customer_id = read_id($customer_id) and into_id = read_id($into_id))

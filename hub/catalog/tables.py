@@ -1,0 +1,83 @@
+"""How canonical tables lie in the database: types, keys and the physical tables of single loads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hub.api import Kind, Table
+from hub.catalog.blocks import quoted
+
+TYPES = {
+    Kind.TEXT: "varchar",
+    Kind.ID: "varchar",
+    Kind.EMAIL: "varchar",
+    Kind.PHONE: "varchar",
+    Kind.COUNTRY: "varchar",
+    Kind.INTEGER: "bigint",
+    Kind.NUMBER: "double",
+    Kind.MONEY: "decimal(18, 2)",
+    Kind.BOOLEAN: "boolean",
+    Kind.TIME: "timestamp",
+    Kind.DATE: "date",
+    Kind.TEXTS: "varchar[]",
+}
+_EXTRA = {
+    "orders": {"original_total": "decimal(18, 2)"},
+    "consents": {"shown_email": "varchar", "shown_phone": "varchar"},
+}
+DERIVED = {
+    "orders": {
+        "counted": ("boolean", "is_counted(status, test)"),
+        "discounted": ("boolean", "is_discounted(discount, discount_codes)"),
+        "net": ("decimal(18, 2)", "cast(total - coalesce(refunded, 0) as decimal(18, 2))"),
+    },
+}
+"""What is computed from a row when it is read, so that a shop with one source needs no second copy of its orders."""
+_NOTES = {
+    "_origin": "varchar",
+    "_record": "bigint",
+    "_raw": "varchar",
+    "_reason": "varchar",
+    "loaded_at": "timestamp",
+}
+
+
+def data_columns(table: Table) -> dict[str, str]:
+    """Return the columns that hold data, with their types: the table's own and those the catalog adds."""
+    columns = {column.name: TYPES[column.kind] for column in table.columns}
+    return columns | _EXTRA.get(table.name, {})
+
+
+def definition(table: Table) -> str:
+    """Return the column list of a load's physical table."""
+    derived = {name: kind for name, (kind, _) in DERIVED.get(table.name, {}).items()}
+    columns = data_columns(table) | derived | ({"person_id": "bigint"} if derived else {}) | _NOTES
+    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+
+
+def own_key(table: Table) -> tuple[str, ...]:
+    """Return the key within one source: without ``system`` or ``source``."""
+    return table.key[1:] if table.key[0] in {"system", "source"} else table.key
+
+
+def physical(table: str, load_id: int) -> str:
+    """Return the name of the physical table of a load."""
+    return f"raw.{quoted(f'{table}_{load_id}')}"
+
+
+def merged(table: str) -> str:
+    """Return the name of the merged table; a plugin's own table has a dot in its name."""
+    return f"merged.{quoted(table)}"
+
+
+def same_key(table: Table, left: str, right: str) -> str:
+    """Return the condition that two rows have the same key, missing parts compared equal."""
+    return " and ".join(
+        f"{left}.{quoted(column)} is not distinct from {right}.{quoted(column)}" for column in own_key(table)
+    )
+
+
+def listed(columns: Iterable[str], alias: str | None = None) -> str:
+    """Return a select list of columns."""
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(prefix + quoted(column) for column in columns)

@@ -1,0 +1,40 @@
+-- What strategies see: the merged tables as of an instant, in the temporary schema of a session.
+
+-- name: views
+create or replace temporary view customers as select * from merged.customers where created_at is null or created_at <= getvariable('as_of');
+create or replace temporary view orders as select * from merged.orders where placed_at <= getvariable('as_of');
+create or replace temporary view order_lines as
+select l.* from merged.order_lines as l semi join (select system, order_id from merged.orders where placed_at <= getvariable('as_of')) as o
+on o.system = l.system and o.order_id = l.order_id;
+create or replace temporary view carts as
+with seen as (
+    select * exclude (updated_at, completed_at),
+           case when updated_at <= getvariable('as_of') then updated_at end as updated_at,
+           case when completed_at <= getvariable('as_of') then completed_at end as completed_at
+    from merged.carts where created_at <= getvariable('as_of')),
+last_orders as (
+    select person_id, max(placed_at) as last_order_at from merged.orders
+    where counted and placed_at <= getvariable('as_of') and person_id in (select person_id from merged.carts)
+    group by person_id)
+select s.*, coalesce(s.updated_at, s.created_at) as changed_at, s.completed_at is not null as completed,
+       s.completed_at is null and not coalesce(o.last_order_at > coalesce(s.updated_at, s.created_at), false) as open
+from seen as s left join last_orders as o using (person_id);
+create or replace temporary view cart_lines as
+select l.* from merged.cart_lines as l semi join (select system, cart_id from merged.carts where created_at <= getvariable('as_of')) as c
+on c.system = l.system and c.cart_id = l.cart_id;
+create or replace temporary view products as select * from merged.products;
+create or replace temporary view events as select * from merged.events where happened_at <= getvariable('as_of');
+create or replace temporary view engagement as select * from merged.engagement where happened_at <= getvariable('as_of');
+create or replace temporary view traits as select * from merged.traits where recorded_at is null or recorded_at <= getvariable('as_of');
+create or replace temporary view consents as select * from merged.consents where recorded_at is null or recorded_at <= getvariable('as_of');
+create or replace temporary view people as select * from merged.people where known_from is null or known_from <= getvariable('as_of');
+create or replace temporary view identities as select * from merged.identities;
+create or replace temporary view consent_records as select * from merged.consent_records
+
+-- name: seen_tables
+select distinct table_name from loads where state = 'visible' order by 1
+
+-- name: find
+select distinct person_id from merged.identities
+where (kind = 'email' and value = $email) or (kind = 'phone' and value = $phone) or (kind = 'customer' and value = read_id($text))
+order by 1

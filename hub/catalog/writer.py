@@ -1,0 +1,204 @@
+"""Write the catalog: load streams, rebuild the merged tables, erase people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub.api import Page, Reach, Stream, Table
+from hub.catalog.blocks import one, sql, statements
+from hub.catalog.erasing import Erasure
+from hub.catalog.identity import Identity
+from hub.catalog.loading import Loader, OnBlocks, Progress, Task
+from hub.catalog.merge import Merger
+from hub.catalog.models import CatalogSettings, ErasureReport, OptOut, RebuildReport, RejectedRow, StreamReport, Till
+from hub.catalog.registry import Registry, naive, transaction
+from hub.config.models import Guards
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+def _nobody(blocks: Sequence[OptOut]) -> None:
+    """Take opt-outs and tell nobody."""
+
+
+def _quietly(done: int, total: int | None) -> None:
+    """Take progress and show nothing."""
+
+
+class Writer:
+    """The catalog opened for writing; made by ``Catalog.writer``."""
+
+    def __init__(
+        self,
+        path: Path,
+        prepare: Callable[[duckdb.DuckDBPyConnection], None],
+        con: duckdb.DuckDBPyConnection,
+        tables: Mapping[str, Table],
+        settings: CatalogSettings,
+        now: datetime,
+    ) -> None:
+        self.con = con
+        self.now = now
+        self._path = path
+        self._prepare = prepare
+        self._tables = tables
+        self._settings = settings
+        self._registry: Registry
+
+    def start(self, marks: Mapping[str, str]) -> None:
+        """Make what a new catalog needs, and clear up after a process that was killed."""
+        for statement in statements("schema.create"):
+            self.con.execute(statement)
+        for key, value in marks.items():
+            self._set_about(key, value)
+        self._registry = Registry(self.con, self.now)
+        known = dict(self._settings.sources)
+        with transaction(self.con, self._registry):
+            for load in self._registry.all():
+                if load.state == "reading" or known.get(load.source) != load.system or load.table not in self._tables:
+                    self._drop(load.source, load.stream, load.state)
+        self.rebuild()
+
+    def _drop(self, source: str, stream: str, state: str) -> None:
+        """Drop the loads of a stream; without its rows its cursor means nothing."""
+        for load in self._registry.of_source(source):
+            if load.stream == stream and (state != "reading" or load.state == "reading"):
+                self._registry.drop(load)
+                self._touch()
+        if state != "reading":
+            self.con.execute(sql("schema.drop_cursor"), {"source": source, "stream": stream})
+
+    def close(self) -> None:
+        """Close the file."""
+        self.con.close()
+
+    def cursor(self, source: str, stream: str) -> Any:
+        """Return the cursor of the last page stored, or None."""
+        row = one(self.con, sql("schema.cursor"), {"source": source, "stream": stream})
+        return json.loads(row[0]) if row else None
+
+    def load(
+        self,
+        source: str,
+        system: str,
+        stream_name: str,
+        stream: Stream,
+        pages: Iterable[Page],
+        *,
+        guards: Guards | None = None,
+        accept_shrink: Mapping[str, int] | None = None,
+        erasures: pa.Table | None = None,
+        on_blocks: OnBlocks = _nobody,
+        progress: Progress = _quietly,
+    ) -> StreamReport:
+        """Store the pages of a stream, each with its cursor or not at all.
+
+        ``accept_shrink`` names tables whose shrinking was approved, with the number of rows approved;
+        ``erasures`` (address_key, recorded_at) who must not come back. ``on_blocks`` gets opt-outs before the
+        page that tells them is committed; if it raises, the page is not stored.
+
+        Raises:
+            SourceError: too many rows cannot be used; what was stored before stands.
+            PluginError: the source gave what its stream does not declare.
+        """
+        has_erasures = erasures is not None and erasures.num_rows > 0
+        if has_erasures:
+            self.con.register("erasures", erasures)
+        task = Task(
+            source,
+            system,
+            stream_name,
+            stream,
+            guards or Guards(),
+            accept_shrink or {},
+            self.now,
+            has_erasures,
+            on_blocks,
+            progress,
+        )
+        try:
+            return Loader(self.con, self._tables, self._registry, task).run(pages)
+        finally:
+            if has_erasures:
+                self.con.unregister("erasures")
+
+    def set_reach(self, source: str, table: str, reach: Reach) -> None:
+        """Remember how far a source's table reaches."""
+        start = naive(reach.start) if reach.start else None
+        until = naive(reach.fresh_until) if reach.fresh_until else None
+        values = {"source": source, "table": table, "start_at": start, "fresh_until": until}
+        self.con.execute(sql("schema.set_reach"), values)
+
+    def rebuild(self, *, force: bool = False) -> RebuildReport:
+        """Merge and resolve persons again, if a pull or the settings changed something."""
+        mark = self._settings_mark()
+        changed = force or self._about("changed") != "no" or self._about("merged_with") != mark
+        if changed:
+            with transaction(self.con, self._registry):
+                orders = Merger(self.con, self._tables, self._registry, self._settings, self.now).run()
+                Identity(self.con, self._tables, orders).run()
+                self._set_about("changed", "no")
+                self._set_about("merged_with", mark)
+        row = one(self.con, sql("identity.summary")) or (0, 0)
+        tills = tuple(Till(*till) for till in self.con.execute(sql("identity.stored_tills")).fetchall())
+        return RebuildReport(changed, int(row[0]), int(row[1]), tills)
+
+    def erase(self, addresses: Iterable[str]) -> ErasureReport:
+        """Remove people from every table and write the file anew, so that no byte of them is left.
+
+        ``addresses`` are address texts (``email:…``, ``phone:…``, ``customer:<system>:<id>``); every other
+        address of the same people goes too, and is named in the report.
+        """
+        erasure = Erasure(self.con, self._tables, self._registry)
+        with transaction(self.con, self._registry):
+            report = erasure.delete(addresses)
+            self._touch()
+        self.rebuild(force=True)
+        self._write_anew()
+        return report
+
+    def rejected(self, limit: int = 100, source: str | None = None) -> list[RejectedRow]:
+        """Return rows that could not be used."""
+        rows = self.con.execute(sql("schema.rejected"), {"limit": limit, "source": source}).fetchall()
+        return [RejectedRow(*row) for row in rows]
+
+    def _write_anew(self) -> None:
+        """Copy what is left into a new file: deleted text stays in the old one until it is gone."""
+        fresh = self._path.with_name("catalog.new.duckdb")
+        leftovers = (fresh, fresh.with_name(fresh.name + ".wal"))
+        for path in leftovers:
+            path.unlink(missing_ok=True)
+        name = one(self.con, "select current_database()")
+        for statement in statements(
+            "erase.copy", fresh=str(fresh).replace("'", "''"), old=f'"{name[0] if name else "catalog"}"'
+        ):
+            self.con.execute(statement)
+        self.con.close()
+        fresh.replace(self._path)
+        self._path.with_name(self._path.name + ".wal").unlink(missing_ok=True)
+        import duckdb  # noqa: PLC0415 - only for its type elsewhere
+
+        self.con = duckdb.connect(self._path)
+        self._prepare(self.con)
+        self._registry = Registry(self.con, self.now)
+
+    def _settings_mark(self) -> str:
+        settings = self._settings
+        rules = [rule.model_dump_json() for rule in settings.consent_from]
+        return json.dumps([list(map(list, settings.sources)), rules])
+
+    def _touch(self) -> None:
+        self._set_about("changed", "yes")
+
+    def _about(self, key: str) -> str | None:
+        row = one(self.con, sql("schema.about"), {"key": key})
+        return str(row[0]) if row else None
+
+    def _set_about(self, key: str, value: str) -> None:
+        self.con.execute(sql("schema.set_about"), {"key": key, "value": value})

@@ -1,0 +1,134 @@
+"""``hub plan``, ``hub apply``, ``hub approve``: see before it happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.cli.console import leave, note, show, show_json
+from hub.cli.options import ClientArgument, JsonOption, WorkspaceOption, open_workspace
+from hub.cli.running import (
+    AsOfOption,
+    NoPullOption,
+    SandboxOption,
+    make_wiring,
+    parse_as_of,
+    print_run,
+    show_run,
+    surroundings,
+)
+from hub.errors import ConfigError
+
+
+def plan(
+    client: Annotated[str | None, typer.Argument(metavar="[CLIENT]", help="The client's id; or give --all.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every client.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the plan to a file for `hub apply`.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a ticket or a chat.")] = False,
+    no_pull: NoPullOption = False,
+    sandbox: SandboxOption = False,
+    as_of: AsOfOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who would be added, removed and withheld, and why; nothing is sent."""
+    if every == (client is not None):
+        raise ConfigError("name a client, or give --all", next_step="run `hub plan CLIENT` or `hub plan --all`")
+    if every and out:
+        raise ConfigError("--out takes one client's plan", next_step="run `hub plan CLIENT --out FILE`")
+    clients = [client] if client is not None else list(open_workspace(workspace).clients)
+    codes = [
+        _plan_one(
+            each,
+            out=out,
+            markdown=markdown,
+            pull=not no_pull,
+            sandbox=sandbox,
+            as_of=as_of,
+            workspace=workspace,
+            as_json=as_json,
+        )
+        for each in clients
+    ]
+    from hub.sync.numbers import worst
+
+    if worst(codes):
+        leave(worst(codes))
+
+
+def _plan_one(
+    client: str,
+    *,
+    out: Path | None,
+    markdown: bool,
+    pull: bool,
+    sandbox: bool,
+    as_of: str | None,
+    workspace: Path | None,
+    as_json: bool,
+) -> int:
+    from hub.sync.apply import plan_writer
+    from hub.sync.run import RunOptions, run_client
+
+    with surroundings() as around:
+        wiring = make_wiring(workspace, client, sandbox=sandbox, around=around)
+        options = RunOptions(
+            "plan", pull=pull, deliver=False, as_of=parse_as_of(as_of), inspect=plan_writer(out) if out else None
+        )
+        numbers = run_client(wiring, options)
+    if markdown and not as_json:
+        from hub.report.markdown import plan_markdown
+
+        typer.echo(plan_markdown(numbers))
+    else:
+        print_run(numbers, as_json=as_json, delivered=False)
+    if out:
+        note(f"The plan is in {out}; deliver exactly this with `hub apply {out}` within 24 hours.")
+    return numbers.exit_code
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `hub plan --out` wrote.")],
+    sandbox: SandboxOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deliver a reviewed plan, and nothing else; who withdrew, bought or left since is dropped and named."""
+    from hub.plan.file import read_plan
+    from hub.sync.apply import apply_plan
+
+    reviewed = read_plan(file)
+    with surroundings() as around:
+        numbers = apply_plan(make_wiring(workspace, reviewed.client, sandbox=sandbox, around=around), reviewed)
+    show_run(numbers, as_json=as_json, delivered=True)
+
+
+def approve(
+    client: ClientArgument,
+    sync: Annotated[str, typer.Argument(metavar="SYNC", help="The sync (or source) that a guard holds.")],
+    sandbox: SandboxOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the next run deliver what a guard holds; sends nothing itself."""
+    wiring = make_wiring(workspace, client, sandbox=sandbox)
+    known = [*wiring.client.syncs, *wiring.client.sources]
+    if sync not in known:
+        raise ConfigError(f"there is no sync {sync!r} in {client}; there are {', '.join(known) or 'none'}")
+    with wiring.open_ledger() as ledger:
+        approved = ledger.approve(sync)
+    if as_json:
+        show_json(
+            [{"sync": held.sync, "guard": held.guard, "size": held.size, "text": held.detail} for held in approved]
+        )
+        return
+    for held in approved:
+        show(f"approved: {held.sync}, {held.guard}: {held.detail}")
+    if not approved:
+        show(f"Nothing holds {sync}. Run `hub plan {client}` to see what a run would do.")
+        return
+    note(f"Run `hub sync {client}` to deliver it; a plan larger by more than a tenth is held again.")

@@ -1,0 +1,86 @@
+"""``hub plugins``: what is installed, and what each plugin needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.cli.options import JsonOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from hub.plugins import Plugins
+
+app = typer.Typer(help="Sources, segment strategies and destinations that are installed.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_plugins(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+    """List every plugin, by kind and name, and where it comes from; imports none of them."""
+    from hub.cli.console import note, show, show_json
+    from hub.report.tables import simple_table
+
+    found = open_plugins(workspace)
+    entries = found.entries()
+    if json:
+        show_json([{"kind": entry.kind, "name": entry.name, "from": entry.origin} for entry in entries])
+    else:
+        table = simple_table("Plugins", "kind", "name", "from")
+        previous = None
+        for entry in entries:
+            table.add_row(entry.kind if entry.kind != previous else "", entry.name, entry.origin)
+            previous = entry.kind
+        show(table)
+        note("more: hub plugins info NAME")
+    for broken in found.broken:
+        note(f"broken: {broken.origin}: {broken.reason}")
+
+
+@app.command("info")
+def show_plugin(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name.")],
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="KIND", help="source, segment or destination, where a name is both.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a plugin's settings with types, defaults and meaning, what it reads or provides, and its limits."""
+    from hub.cli.console import show, show_json
+    from hub.cli.plugin_info import describe, render
+    from hub.errors import ConfigError
+
+    found = open_plugins(workspace)
+    kinds = [entry.kind for entry in found.entries(kind) if entry.name == name]
+    if not kinds:
+        from difflib import get_close_matches
+
+        known = sorted({entry.name for entry in found.entries(kind)})
+        close = get_close_matches(name, known, n=1)
+        question = f"did you mean {close[0]!r}? " if close else ""
+        raise ConfigError(
+            f"there is no plugin {name!r}; {question}Known are: {', '.join(known)}",
+            next_step="Run `hub plugins list`.",
+        )
+    described = [describe(found.entry(each, name), found.load(each, name)) for each in dict.fromkeys(kinds)]
+    if json:
+        show_json(described[0] if len(described) == 1 else described)
+        return
+    for one in described:
+        show(*render(one))
+
+
+def open_plugins(workspace: Path | None) -> Plugins:
+    """Return the plugins of the workspace, or only the installed ones where there is no workspace."""
+    from hub.config.locate import find_workspace
+    from hub.errors import ConfigError
+    from hub.plugins import Plugins
+
+    try:
+        folder = find_workspace(workspace)
+    except ConfigError:
+        if workspace is not None:
+            raise
+        return Plugins()
+    return Plugins(folder)

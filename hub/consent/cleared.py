@@ -1,0 +1,74 @@
+"""Members that consent cleared: the only thing that delivery accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count as counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+_GATE = object()
+_numbers = counter(1)
+
+
+class Cleared:
+    """Members that may be sent for one purpose, in a temporary table of the run's catalog session.
+
+    The table has person_id, member_key (keyed hash of the main address), email and phone (each only if itself
+    cleared), clearing record (record_source, record_basis, recorded_at), and whatever was attached. Only the
+    gate makes one; everything else can make it smaller or attach columns, never add a row.
+    """
+
+    __slots__ = ("_con", "purpose", "table")
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, table: str, purpose: str, made_by: object) -> None:
+        if made_by is not _GATE:
+            raise TypeError("only the consent gate clears members")
+        self._con = con
+        self.table = table
+        self.purpose = purpose
+
+    def __len__(self) -> int:
+        # fetchall, because a half-read answer bars the connection from everything else
+        [(members,)] = self._con.execute(f"select count(*) from {self.table}").fetchall()
+        return int(members)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the table's columns."""
+        return tuple(self._con.sql(f"select * from {self.table}").columns)
+
+    def where(self, condition: str) -> Cleared:
+        """Return those of the members for whom a SQL condition over the table's columns holds."""
+        return self._derive(f"select * from {self.table} where {condition}")
+
+    def attach(self, columns: str, joins: str = "") -> Cleared:
+        """Return the same members with further columns.
+
+        ``columns`` is a SQL select list over the alias ``c`` and the aliases of ``joins``, left joins that match at
+        most once per member.
+
+        Raises:
+            ValueError: a join changed the number of members.
+        """
+        made = self._derive(f"select c.*, {columns} from {self.table} as c {joins}")
+        if len(made) != len(self):
+            raise ValueError("an attachment must keep every member exactly once")
+        return made
+
+    def read(self, size: int, order: str = "member_key") -> Iterator[pa.RecordBatch]:
+        """Yield the members as Arrow record batches of at most ``size`` rows, ordered.
+
+        The session can answer nothing else until the last batch was taken: temporary tables belong to one
+        connection, and a connection streams one answer at a time.
+        """
+        relation = self._con.sql(f"select * from {self.table} order by {order}")
+        yield from relation.to_arrow_reader(size)
+
+    def _derive(self, select: str) -> Cleared:
+        table = f"cleared_{next(_numbers)}"
+        self._con.execute(f"create temporary table {table} as {select}")
+        return Cleared(self._con, table, self.purpose, _GATE)

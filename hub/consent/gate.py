@@ -1,0 +1,217 @@
+"""Decide who may be reached: no proof of permission, no delivery; a withdrawal always wins.
+
+The rules are data (``rules.toml``), the work is SQL (``state.sql`` merges what was said about each address,
+``clear.sql`` judges the members of a segment). This is the only module that makes ``Cleared``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from hub.consent.cleared import _GATE, Cleared
+from hub.consent.rules import CHANNELS, GROUNDS, Rule, prefixes, rulebook
+from hub.consent.verdict import Barrier, Decision, Verdict
+from hub.sql import load_queries
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from hub.config.models import ConsentSettings
+
+_numbers = count(1)
+_KINDS = {"email": "email", "phone": "phone", "customer": "customer", "customer_id": "customer"}
+_TABLE_NAME = re.compile(r"[A-Za-z_]\w*")
+_NO_TIME = 9999
+
+
+class Gate:
+    """Judge segments and persons of one run.
+
+    ``con`` is the run's catalog session, with the views consent_records, identities, people, orders and events
+    and the macro ``keyed_hash``. ``blocks`` are the ledger's: address_key, channel (or ``*``), reason,
+    recorded_at, origin. ``country`` is the shop's. Making a gate merges all statements and leaves the temporary
+    view ``consent_state``: one row per address and channel, with the record that decides and the block that
+    applies.
+    """
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        *,
+        settings: ConsentSettings,
+        country: str | None,
+        as_of: datetime,
+        now: datetime,
+        blocks: pa.Table,
+    ) -> None:
+        self._con = con
+        self._settings = settings
+        self._country = country
+        self._set("consent_as_of", "timestamp", _naive(as_of))
+        self._set("consent_due", "timestamp", max(_naive(as_of), _naive(now)))
+        self._set("consent_country", "text", country)
+        self._load_data()
+        con.register("consent_block_input", blocks)
+        try:
+            for block in load_queries("hub.consent", "state.sql").values():
+                con.execute(block)
+        finally:
+            con.unregister("consent_block_input")
+
+    def clear(self, members: str, *, purpose: str, identify_by: tuple[str, ...]) -> Verdict:
+        """Judge the persons of a table or view with a column person_id, each once.
+
+        ``identify_by`` are the kinds of address the destination knows people by, the main one first.
+
+        Raises:
+            ConfigError: there is no such purpose.
+            ValueError: ``members`` or ``identify_by`` is not a name that can be meant.
+        """
+        if not _TABLE_NAME.fullmatch(members):
+            raise ValueError(f"not the name of a table: {members!r}")
+        self._con.execute(
+            f"create or replace temporary table consent_members as select distinct person_id from {members}"
+        )
+        self._judge(purpose, identify_by)
+        number = next(_numbers)
+        tables = {"$cleared": f"consent_cleared_{number}", "$withheld": f"consent_withheld_{number}"}
+        for block in ("cleared", "shared", "unshared", "withheld"):
+            self._run(block, tables)
+        counts = {str(code): int(people) for code, people in self._run("counts", tables).fetchall()}
+        cleared = Cleared(self._con, tables["$cleared"], purpose, _GATE)
+        return Verdict(cleared, tables["$withheld"], counts, tuple(self._hints(purpose, cleared, counts)))
+
+    def explain(self, person_id: int, purpose: str, identify_by: tuple[str, ...]) -> Decision:
+        """Say what the gate decides about one person, and on what it rests.
+
+        Raises:
+            ConfigError: there is no such purpose.
+        """
+        self._con.execute(
+            "create or replace temporary table consent_members as select $person_id::bigint as person_id",
+            {"person_id": person_id},
+        )
+        self._judge(purpose, identify_by)
+        answer = self._run("decided")
+        names = [column[0] for column in answer.description or ()]
+        [found] = [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+        return Decision(
+            purpose=purpose,
+            cleared=bool(found["cleared"]),
+            code=str(found["code"]),
+            address_kind=found["kind"],
+            address=found["address"],
+            rule=self._words(found["regime"], purpose),
+            blocks=tuple(self._barriers()),
+            **{name: found[name] for name in ("source", "status", "basis", "recorded_at", "dated_by", "evidence")},
+            **{name: found[name] for name in ("expires_at", "regime", "country", "region", "place_from")},
+        )
+
+    def _load_data(self) -> None:
+        codes = ", ".join(f"'{code.name}'" for code in rulebook().codes)
+        self._con.execute("drop table if exists consent_chosen; drop table if exists consent_judged")
+        self._con.execute(f"create or replace temporary type consent_code as enum ({codes})")
+        self._table(
+            "consent_regimes",
+            "country text, region text, regime text",
+            [(*place, regime) for place, regime in rulebook().places.items()],
+        )
+        self._table("consent_prefix_input", "prefix text, country text", list(prefixes()))
+        self._table("consent_double", "country text", [(country.upper(),) for country in self._settings.double_opt_in])
+        self._con.execute(
+            "create or replace temporary table consent_analytics_sources as "
+            "select distinct source from events where source is not null"
+        )
+
+    def _judge(self, purpose: str, identify_by: tuple[str, ...]) -> None:
+        own_shop = purpose == "own_shop"
+        rules = rulebook().of(purpose)
+        kinds = tuple(_KINDS[kind] for kind in identify_by if kind in _KINDS)
+        if len(kinds) != len(identify_by) or not kinds:
+            raise ValueError(f"identify_by names {', '.join(_KINDS)}, not {identify_by!r}")
+        self._set("consent_channel", "text", CHANNELS.get(purpose, "email"))
+        self._set("consent_main", "text", kinds[0])
+        self._table("consent_kinds", "kind text", [(kind,) for kind in ((*kinds, "customer") if own_shop else kinds)])
+        if own_shop:
+            self._run("chosen_own_shop")
+            return
+        self._table("consent_rules", _RULE_COLUMNS, [self._rule_row(rule) for rule in rules])
+        for block in ("storage" if purpose == "ads" else "no_storage", "judged", "chosen"):
+            self._run(block)
+
+    def _rule_row(self, rule: Rule) -> tuple[Any, ...]:
+        accepted = {
+            permission.ground: permission for permission in rule.accepts if permission.allowed_by(self._settings)
+        }
+        opt_out = accepted.get("OPT_OUT_REGIME")
+        return (
+            rule.regime,
+            *(ground in accepted for ground in _RULE_GROUNDS),
+            opt_out.from_age if opt_out else 0,
+            rule.purpose != "ads",
+            rule.purpose == "ads" and rule.analytics_unset_is_no,
+            rule.denied,
+        )
+
+    def _hints(self, purpose: str, cleared: Cleared, counts: dict[str, int]) -> Iterator[str]:
+        if counts.get("REGION_UNKNOWN") and self._country is None:
+            yield (
+                f"{counts['REGION_UNKNOWN']} people are withheld because nobody knows their country: "
+                "set `country` at the top of the client's file."
+            )
+        if purpose == "own_shop":
+            return
+        [(said_yes, without_basis)] = self._run("reported").fetchall()
+        channel = CHANNELS[purpose]
+        if counts and not len(cleared) and not said_yes:
+            yield (
+                f"Nobody is cleared for {purpose} because no source reports {channel} consent: add a "
+                f'[[consent.from]] entry with grants = ["{channel}"] that names the tag, trait, column or metafield '
+                "where the shop keeps it, connect a source that reports it, or give the sync another purpose."
+            )
+        if counts.get("NO_CONSENT") and without_basis:
+            yield (
+                f"{without_basis} {channel} records say subscribed without a basis, which proves nothing: "
+                "map `basis` to opt_in_single or opt_in_double."
+            )
+
+    def _words(self, regime: str | None, purpose: str) -> str:
+        if purpose == "own_shop":
+            return f"{GROUNDS['OWN_SHOP']}: only an erasure bars it"
+        return rulebook().rule(regime or "unknown", purpose).words()
+
+    def _barriers(self) -> Iterator[Barrier]:
+        for kind, address, reason, origin, recorded_at in self._run("barriers").fetchall():
+            known = None if recorded_at.year == _NO_TIME else recorded_at
+            yield Barrier(kind, address, reason, origin, known)
+
+    def _run(self, block: str, names: dict[str, str] | None = None) -> duckdb.DuckDBPyConnection:
+        text = load_queries("hub.consent", "clear.sql")[block]
+        for placeholder, name in (names or {}).items():
+            text = text.replace(placeholder, name)
+        return self._con.execute(text)
+
+    def _set(self, name: str, kind: str, value: object) -> None:
+        self._con.execute(f"set variable {name} = $value::{kind}", {"value": value})
+
+    def _table(self, name: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
+        self._con.execute(f"create or replace temporary table {name} ({columns})")
+        if rows:
+            values = [list(column) for column in zip(*rows, strict=True)]
+            self._con.execute(f"insert into {name} select {', '.join('unnest(?)' for _ in values)}", values)
+
+
+_RULE_GROUNDS = ("ADS_FLAGS", "OPT_IN", "SOFT_OPT_IN", "IMPLIED", "OPT_OUT_REGIME")
+_RULE_COLUMNS = (
+    "regime text, ads_flags boolean, opt_in boolean, soft_opt_in boolean, implied boolean, opt_out_regime boolean, "
+    "opt_out_from integer, double_asked boolean, analytics_unset_is_no boolean, denied text"
+)
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

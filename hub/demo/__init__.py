@@ -1,0 +1,1 @@
+"""The demonstration: two invented shops, and the main job run on them."""

@@ -1,0 +1,294 @@
+"""The client itself: the only importer of httpx."""
+
+from __future__ import annotations
+
+import json as json_module
+import logging
+import random as random_module
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn, cast
+from urllib.parse import urlsplit
+
+import httpx
+import tenacity
+
+from hub.api import AuthError, Connect, Connection, HubError, RejectedError, TransientError
+from hub.http.limiter import CONNECTIONS, Limiter
+from hub.http.redaction import redactor
+from hub.http.retry import Backoff, Enough
+
+TIMEOUT = 60.0
+CONNECT_TIMEOUT = 10.0
+EXCERPT = 300
+ATTEMPTS = 4
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class Reply:
+    """What the other side answered: an ``api.Reply``."""
+
+    __slots__ = ("_content", "_redact", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], content: bytes, redact: Callable[[str], str]) -> None:
+        self.status = status
+        self.headers = headers
+        self._content = content
+        self._redact = redact
+
+    def json(self) -> Any:
+        """Return the decoded body. Raises TransientError where the body is not JSON."""
+        try:
+            return json_module.loads(self._content)
+        except ValueError:
+            text = self._redact(self.text())
+            raise TransientError(f"answered {self.status} with something that is not JSON: {text}") from None
+
+    def text(self) -> str:
+        """Return the body as text."""
+        return self._content.decode("utf-8", "replace")
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the body line by line, without line ends."""
+        return iter(self._content.splitlines())
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What hub lends a client: the connection's hooks and limiter, redaction, retries, the time."""
+
+    connection: Connection
+    limiter: Limiter
+    redact: Callable[[str], str]
+    retrying: tenacity.Retrying
+    clock: Callable[[], datetime]
+
+
+class Client:
+    """Send requests relative to one base address: an ``api.Http`` that counts ``writes`` and ``reads``."""
+
+    def __init__(self, client: httpx.Client, bare: httpx.Client, host: Host) -> None:
+        self.writes = 0
+        self.reads = 0
+        self._client = client
+        self._bare = bare
+        self._base = str(client.base_url).rstrip("/")
+        self._connection = host.connection
+        self._limiter = host.limiter
+        self._redact = host.redact
+        self._retrying = host.retrying
+        self._clock = host.clock
+        self._turn = threading.Lock()
+
+    def get(self, path: str, *, params: Mapping[str, Any] | None = None, ok: tuple[int, ...] = ()) -> Reply:
+        """Read; counted as a read."""
+        return self._read("GET", path, ok, params=params)
+
+    def post(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (),
+        reads: bool = False,
+    ) -> Reply:
+        """Write; counted as a write call unless ``reads``."""
+        send = self._read if reads else self._write
+        return send("POST", path, ok, params=params, json=json, data=form, content=content, headers=headers)
+
+    def put(
+        self, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, ok: tuple[int, ...] = ()
+    ) -> Reply:
+        """Write."""
+        return self._write("PUT", path, ok, params=params, json=json)
+
+    def patch(
+        self, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, ok: tuple[int, ...] = ()
+    ) -> Reply:
+        """Write."""
+        return self._write("PATCH", path, ok, params=params, json=json)
+
+    def delete(
+        self, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, ok: tuple[int, ...] = ()
+    ) -> Reply:
+        """Write."""
+        return self._write("DELETE", path, ok, params=params, json=json)
+
+    def download(self, url: str) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream an absolute address line by line, without the connection's credentials."""
+        return self._download(url)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._client.close()
+        self._bare.close()
+
+    def _read(self, method: str, path: str, ok: tuple[int, ...], **how: Any) -> Reply:
+        def attempt() -> Reply:
+            with self._turn:
+                self.reads += 1
+            return self._send(method, path, ok, writes=False, **how)
+
+        return self._retrying.copy(retry=tenacity.retry_if_exception_type(TransientError))(attempt)
+
+    def _write(self, method: str, path: str, ok: tuple[int, ...], **how: Any) -> Reply:
+        with self._turn:
+            self.writes += 1
+        try:
+            return self._send(method, path, ok, writes=True, **how)
+        except _NotSentError:
+            pass
+        # The connection was never made, so that trying again repeats nothing.
+        retrying = self._retrying.copy(retry=tenacity.retry_if_exception_type(_NotSentError))
+        return retrying(self._send, method, path, ok, writes=True, **how)
+
+    def _send(self, method: str, path: str, ok: tuple[int, ...], *, writes: bool, **how: Any) -> Reply:
+        with self._limiter.slot():
+            try:
+                answer = self._client.request(method, path, **how)
+            except httpx.HTTPError as error:
+                self._fail(method, path, error, writes=writes)
+        reply = Reply(answer.status_code, answer.headers, answer.content, self._excerpt)
+        pause = self._connection.pace(reply)
+        if pause:
+            self._limiter.hold(pause)
+        if reply.status < 300:
+            known = self._connection.classify(reply)
+        elif reply.status in ok:
+            return reply
+        else:
+            known = self._connection.classify(reply) or self._judge(method, path, reply, writes=writes)
+        if known is None:
+            return reply
+        if isinstance(known, TransientError) and known.retry_after:
+            self._limiter.hold(known.retry_after)
+        raise known
+
+    def _fail(self, method: str, path: str, error: httpx.HTTPError, *, writes: bool) -> NoReturn:
+        what = f"{method} {self._where(path)}: {type(error).__name__}: {self._redact(str(error))}"
+        if isinstance(error, _NOT_SENT):
+            raise _NotSentError(what) from None
+        raise TransientError(what, sent=writes) from None
+
+    def _judge(self, method: str, path: str, reply: Reply, *, writes: bool) -> HubError:
+        what = f"{method} {self._where(path)} answered {reply.status}: {self._excerpt(reply.text())}"
+        if reply.status in {401, 403}:
+            return AuthError(what, next_step=f"Renew the credentials of {self._connection.connection}.")
+        if reply.status in {408, 429} or reply.status >= 500:
+            # A limit is refused before any work; the rest may have happened although the answer says no.
+            sent = writes and reply.status != 429
+            return TransientError(what, retry_after=self._retry_after(reply), sent=sent)
+        return RejectedError(what)
+
+    def _retry_after(self, reply: Reply) -> float | None:
+        told = reply.headers.get("retry-after")
+        if told is None:
+            return None
+        try:
+            return max(0.0, float(told))
+        except ValueError:
+            pass
+        try:
+            moment = parsedate_to_datetime(told)
+        except ValueError:
+            return None
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - self._clock()).total_seconds())
+
+    def _where(self, path: str) -> str:
+        return self._redact(f"{self._base}/{path.partition('?')[0].lstrip('/')}")
+
+    def _excerpt(self, text: str) -> str:
+        # Redacted before it is cut, so that no half of a secret is left at the edge.
+        return self._redact(" ".join(text[: 20 * EXCERPT].split()))[:EXCERPT]
+
+    @contextmanager
+    def _download(self, url: str) -> Iterator[Iterator[bytes]]:
+        where = url.partition("?")[0]
+        with self._turn:
+            self.reads += 1
+        with self._limiter.slot():
+            try:
+                with self._bare.stream("GET", url) as answer:
+                    if answer.status_code >= 300:
+                        content = answer.read()
+                        reply = Reply(answer.status_code, answer.headers, content, self._excerpt)
+                        raise self._judge("GET", where, reply, writes=False)
+                    yield _lines(answer.iter_bytes())
+            except httpx.HTTPError as error:
+                self._fail("GET", where, error, writes=False)
+
+
+class _NotSentError(TransientError):
+    """The request surely never left this machine."""
+
+
+def connect_factory(
+    connection: Connection,
+    limiter: Limiter,
+    *,
+    secrets: Collection[str] = (),
+    transport: httpx.BaseTransport | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], object] = time.sleep,
+    random: Callable[[], float] = random_module.random,
+    total: float = 120.0,
+) -> Connect:
+    """Return what a connection's ``client()`` is handed.
+
+    ``secrets`` are masked in every message, as are the values of the headers, e-mail addresses and phones. A read is
+    tried up to four times, within ``total`` seconds of waiting.
+    """
+    # Both write addresses with their query, and httpcore headers too, to whoever listens.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+    def connect(
+        *,
+        base_url: object,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> Client:
+        hidden = [*secrets, *(headers or {}).values(), *(params or {}).values(), *(auth or ())]
+        common: dict[str, Any] = {
+            "timeout": httpx.Timeout(timeout, connect=CONNECT_TIMEOUT),
+            "limits": httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+            "transport": transport,
+            "trust_env": not _is_loopback(str(base_url)),
+        }
+        client = httpx.Client(base_url=str(base_url), headers=headers, params=params, auth=auth, **common)
+        bare = httpx.Client(follow_redirects=True, **common)
+        retrying = tenacity.Retrying(
+            stop=Enough(ATTEMPTS, total),
+            wait=Backoff(random),
+            sleep=cast("Callable[[int | float], None]", sleep),
+            reraise=True,
+        )
+        return Client(client, bare, Host(connection, limiter, redactor(hidden), retrying, clock))
+
+    return connect
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.removesuffix(b"\r")
+    if rest:
+        yield rest.removesuffix(b"\r")
+
+
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")

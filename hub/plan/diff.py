@@ -1,0 +1,239 @@
+"""The difference between who may be in an audience and who the ledger says is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from hub.consent.cleared import Cleared
+from hub.plan.guards import Size
+from hub.sql import load_queries
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+# What consent decided because somebody said no; NO_CONSENT is the mere absence of a yes.
+DEMANDING = ("SUPPRESSED", "OPTED_OUT", "INVALID_ADDRESS", "SALE_OPT_OUT", "ADS_STORAGE_DENIED")
+
+QUERIES = load_queries("hub.plan")
+_MEMBERSHIP = ("member_key", "state", "attributes_hash", "data_hash", "due_at", "sent_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Consent's answer about some persons: who is cleared, and the table of who is withheld (person_id, code)."""
+
+    cleared: Cleared
+    withheld: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is needed to compute one sync's difference.
+
+    Attributes:
+        number: position of the sync in its run; names the temporary tables.
+        judged: consent's answer about the segment's members, attributes attached; None where the segment or
+            one of its sources failed: then only removals that a record demands are computed.
+        judge: asks consent about the persons of a table.
+        membership: the audience's members by the ledger, as record batches.
+        last_deliveries, recent_deliveries: member_key and delivered_at, of this audience and of all with a cap.
+        repeatable, updates, refresh, cooldown, cap: what the destination can do and wants.
+        mirror: members leave with the segment; otherwise only with their consent.
+        salt, holdout: who is held out, stable by person.
+        stale: the segment's data cannot rule out that a member bought: nobody is added.
+    """
+
+    number: int
+    channel: str
+    judged: Judged | None
+    judge: Callable[[str], Judged]
+    membership: Iterable[pa.RecordBatch]
+    last_deliveries: pa.Table
+    recent_deliveries: pa.Table
+    now: datetime
+    repeatable: bool = True
+    updates: bool = True
+    mirror: bool = True
+    refresh: timedelta | None = None
+    cooldown: timedelta | None = None
+    cap: timedelta | None = None
+    salt: str = ""
+    holdout: float = 0.0
+    stale: bool = False
+
+
+@dataclass(slots=True)
+class Difference:
+    """What a sync would send: counts first, tables behind them.
+
+    ``withheld`` counts codes, ``withheld_table`` has (person_id, code); ``removals`` is the table of leaving
+    members (member_key, demanded).
+    """
+
+    cleared: Cleared | None
+    withheld: dict[str, int]
+    withheld_table: str | None
+    size: Size
+    unchanged: int
+    waits: int
+    changes: str
+    removals: str
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Return the names of the attributes that members carry, as the destination names them."""
+        columns = self.cleared.columns if self.cleared else ()
+        return tuple(name.removeprefix("a_") for name in columns if name.startswith("a_"))
+
+    def select(self, op: str) -> Cleared | None:
+        """Return the members to add or update who are due."""
+        if self.cleared is None:
+            return None
+        return self.cleared.where(
+            f"member_key in (select member_key from {self.changes} where op = '{op}' and not waits)"
+        )
+
+
+def prepare_tables(con: duckdb.DuckDBPyConnection, blocks: pa.Table) -> None:
+    """Make the temporary tables that every difference of a session reads; the gate must be open."""
+    _replace(con, "standing_blocks", blocks)
+    con.execute(QUERIES["recorded_withdrawals"])
+    con.execute(QUERIES["planned_deliveries"])
+
+
+def diff(con: duckdb.DuckDBPyConnection, request: Request) -> Difference:
+    """Compare cleared members with the audience's membership.
+
+    ``prepare_tables`` comes first, once per session.
+    """
+    names = _names(request)
+    _replace(con, "last_deliveries", request.last_deliveries)
+    _replace(con, "recent_deliveries", request.recent_deliveries)
+    _load_membership(con, request, names)
+    cleared = _withhold(con, request, request.judged, names) if request.judged else None
+    if cleared is None:
+        con.execute(f"create temporary table {names['changes']} (member_key varchar, op varchar, waits boolean)")
+        con.execute(f"create temporary table {names['cleared']} (member_key varchar)")
+    else:
+        names["cleared"] = cleared.table
+        _run(
+            con,
+            "changes",
+            names,
+            repeatable=request.repeatable,
+            updates=request.updates,
+            now=request.now,
+            refresh=request.refresh,
+        )
+    _find_removals(con, request, names)
+    return _difference(con, request, names, cleared)
+
+
+def entries(con: duckdb.DuckDBPyConnection, difference: Difference) -> Iterator[tuple[str, str, str | None]]:
+    """Yield (operation, member_key, payload hash) of everything a sync would send, ordered."""
+    table = (
+        difference.cleared.table
+        if difference.cleared
+        else "(select null as member_key, null as attributes_hash where false)"
+    )
+    sql = QUERIES["entries"].format(changes=difference.changes, cleared=table, removals=difference.removals)
+    yield from con.execute(sql).fetchall()
+
+
+def restrict(con: duckdb.DuckDBPyConnection, difference: Difference, wanted: str) -> None:
+    """Leave out additions and updates of members who are not in a table (member_key), and count again."""
+    con.execute(QUERIES["restrict"].format(changes=difference.changes, wanted=wanted))
+    rows = con.execute(QUERIES["counts"].format(changes=difference.changes)).fetchall()
+    counts = {op: number for op, number, _ in rows}
+    difference.size = replace(difference.size, add=counts.get("add", 0), update=counts.get("update", 0))
+
+
+def _replace(con: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    """Make a temporary table of an Arrow table, replacing one of that name."""
+    con.register("replacement", table)
+    con.execute(f"create or replace temporary table {name} as select * from replacement")
+    con.unregister("replacement")
+
+
+def _names(request: Request) -> dict[str, str]:
+    kinds = ("membership", "changes", "leaving", "persons", "removals", "cleared")
+    return {kind: f"plan_{kind}_{request.number}" for kind in kinds}
+
+
+def _run(con: duckdb.DuckDBPyConnection, query: str, names: dict[str, str], **parameters: Any) -> list[tuple[Any, ...]]:
+    return con.execute(QUERIES[query].format_map(names), parameters or None).fetchall()
+
+
+def _load_membership(con: duckdb.DuckDBPyConnection, request: Request, names: dict[str, str]) -> None:
+    _run(con, "membership", names)
+    for batch in request.membership:
+        con.register("membership_batch", batch)
+        columns = ", ".join(column for column in _MEMBERSHIP if column in batch.schema.names)
+        _run(con, "fill_membership", names | {"batch": "membership_batch", "columns": columns})
+        con.unregister("membership_batch")
+
+
+def _withhold(con: duckdb.DuckDBPyConnection, request: Request, judged: Judged, names: dict[str, str]) -> Cleared:
+    """Take out who may be contacted and yet is not: tombstones, holdouts, pauses and caps."""
+    cleared, withheld = judged.cleared, judged.withheld
+    steps: list[tuple[str, dict[str, Any]]] = [("withhold_refused", {})]
+    if request.stale:
+        steps.append(("withhold_stale", {}))
+    if request.holdout:
+        steps.append(("withhold_holdout", {"salt": request.salt, "share": request.holdout}))
+    if request.cooldown:
+        steps.append(("withhold_cooldown", {"now": request.now, "cooldown": request.cooldown}))
+    if request.cap:
+        steps.append(("withhold_cap", {}))
+    for step, parameters in steps:
+        found = f"plan_{step}_{request.number}"
+        select = QUERIES[step].format_map(names | {"cleared": cleared.table})
+        con.execute(f"create temporary table {found} as {select}", parameters or None)
+        if con.execute(f"select count(*) from {found}").fetchall()[0][0]:
+            cleared = cleared.where(f"person_id not in (select person_id from {found})")
+            con.execute(f"insert into {withheld} by name select person_id, code from {found}")
+    return cleared
+
+
+def _find_removals(con: duckdb.DuckDBPyConnection, request: Request, names: dict[str, str]) -> None:
+    _run(con, "leaving", names, now=request.now)
+    _run(con, "leaving_persons", names)
+    judged = request.judge(names["persons"])
+    tables = names | {"withheld": judged.withheld, "permitted": judged.cleared.table}
+    _run(
+        con,
+        "removals",
+        tables,
+        demanding=list(DEMANDING),
+        channel=request.channel,
+        mirror=request.mirror,
+        only_demanded=request.judged is None,
+    )
+
+
+def _difference(
+    con: duckdb.DuckDBPyConnection, request: Request, names: dict[str, str], cleared: Cleared | None
+) -> Difference:
+    counts = {op: (number, waiting) for op, number, waiting in _run(con, "counts", names)}
+    ((removed, demanded),) = _run(con, "removal_counts", names)
+    ((held,),) = _run(con, "held_count", names)
+    add, waiting_add = counts.get("add", (0, 0))
+    update, waiting_update = counts.get("update", (0, 0))
+    withheld_table = request.judged.withheld if request.judged else None
+    withheld: dict[str, int] = {}
+    if withheld_table:
+        withheld = dict(con.execute(f"select code, count(*) from {withheld_table} group by 1 order by 1").fetchall())
+    return Difference(
+        cleared=cleared,
+        withheld=withheld,
+        withheld_table=withheld_table,
+        size=Size(held=held, add=add, update=update, removals=removed - demanded, demanded=demanded),
+        unchanged=counts.get("unchanged", (0, 0))[0],
+        waits=waiting_add + waiting_update,
+        changes=names["changes"],
+        removals=names["removals"],
+    )

@@ -1,0 +1,89 @@
+"""Guards: what hub refuses to believe without a human's word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hub.config.models import Guards
+
+ALWAYS_ALLOWED_ADDITIONS = 1_000
+SMALL_AUDIENCE = 100
+APPROVAL_SLACK = 1.1
+
+
+class Guard(StrEnum):
+    """What a guard watches."""
+
+    SOURCE = "source"
+    FIRST = "first-delivery"
+    DEFINITION = "changed-definition"
+    REMOVALS = "removals"
+    EMPTYING = "emptying"
+    ADDITIONS = "additions"
+    OLD = "older-than-last-run"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A guard that holds a sync: which, why in a sentence, and how many people it is about."""
+
+    guard: Guard
+    text: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a sync's audience and its differences are; ``removals`` leaves out what a record demands."""
+
+    held: int
+    add: int
+    update: int
+    removals: int
+    demanded: int
+
+    @property
+    def touched(self) -> int:
+        """Return how many people a delivery would touch."""
+        return self.add + self.update + self.removals
+
+
+def watch(size: Size, limits: Guards, *, first: bool, definition_changed: bool) -> list[Held]:
+    """Return the guards that a plan sets off; none where it would change nothing."""
+    if not size.touched:
+        return []
+    if first:
+        return [Held(Guard.FIRST, f"first delivery of this sync: {_people(size.add)} would be added", size.touched)]
+    held = [*_watch_removals(size, limits), *_watch_additions(size, limits)]
+    if definition_changed:
+        text = f"the definition changed since the last delivery: {_people(size.touched)} would be touched"
+        held.insert(0, Held(Guard.DEFINITION, text, size.touched))
+    return held
+
+
+def is_approved(held: Held, approved: int | None) -> bool:
+    """Tell whether an approval of that size covers a guard: at most a tenth larger."""
+    return approved is not None and held.size <= approved * APPROVAL_SLACK
+
+
+def _watch_removals(size: Size, limits: Guards) -> list[Held]:
+    if not size.removals:
+        return []
+    if size.removals + size.demanded >= size.held and not size.add:
+        return [Held(Guard.EMPTYING, f"this would empty the audience of {_people(size.held)}", size.removals)]
+    if size.held >= SMALL_AUDIENCE and size.removals > limits.max_removals * size.held:
+        text = f"{_people(size.removals)} of {size.held:,} would be removed (max_removals is {limits.max_removals:g})"
+        return [Held(Guard.REMOVALS, text, size.removals)]
+    return []
+
+
+def _watch_additions(size: Size, limits: Guards) -> list[Held]:
+    if size.add <= max(limits.max_additions * size.held, ALWAYS_ALLOWED_ADDITIONS):
+        return []
+    text = f"{_people(size.add)} would be added to {size.held:,} (max_additions is {limits.max_additions:g})"
+    return [Held(Guard.ADDITIONS, text, size.add)]
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count:,} people"

@@ -1,0 +1,119 @@
+-- name: membership
+create temporary table {membership} (
+    member_key varchar, state varchar, attributes_hash varchar, data_hash varchar, due_at timestamp, sent_at timestamp
+)
+-- name: fill_membership
+insert into {membership} by name select {columns} from {batch}
+-- name: withhold_refused
+select c.person_id, 'REFUSED' as code from {cleared} as c
+join {membership} as m using (member_key)
+where m.state = 'refused' and m.data_hash is not distinct from c.data_hash
+-- name: withhold_holdout
+-- The first 13 hexadecimal digits of a keyed hash are a number below 2^52, so a share in [0, 1) that is the same in every run.
+select c.person_id, 'HOLDOUT' as code from {cleared} as c
+join people as p using (person_id)
+where ('0x' || left(keyed_hash('holdout:' || $salt || ':' || p.person_ref), 13))::ubigint / 4503599627370496.0 < $share
+-- name: withhold_cooldown
+select c.person_id, 'COOLDOWN' as code from {cleared} as c
+left join {membership} as m using (member_key)
+where coalesce(m.state, 'absent') in ('absent', 'refused')
+  and c.person_id in (
+    select i.person_id from identities as i join last_deliveries as d on d.member_key = i.address_key
+    where d.delivered_at > $now::timestamp - $cooldown::interval)
+-- name: withhold_stale
+-- Orders older than carts: nobody is added who may have bought; whoever is in stays until the orders catch up.
+select c.person_id, 'STALE_SOURCE' as code from {cleared} as c
+left join {membership} as m using (member_key)
+where coalesce(m.state, 'absent') in ('absent', 'refused')
+-- name: withhold_cap
+-- A mail to any address of the person counts, and so does one that an earlier sync of this run is about to send.
+select distinct c.person_id, 'FREQUENCY_CAP' as code from {cleared} as c
+left join {membership} as m using (member_key)
+where coalesce(m.state, 'absent') in ('absent', 'refused')
+  and (c.person_id in (
+        select i.person_id from identities as i join recent_deliveries as r on r.member_key = i.address_key)
+    or c.member_key in (select member_key from recent_deliveries)
+    or c.person_id in (select person_id from planned_deliveries))
+-- name: changes
+create temporary table {changes} as
+select c.member_key,
+    case
+        when m.state is null or m.state in ('absent', 'refused', 'removing') then 'add'
+        when m.state = 'unknown' and $repeatable then 'add'
+        when m.state = 'unknown' then 'unchanged'
+        when $updates and m.attributes_hash is distinct from c.attributes_hash then 'update'
+        when $refresh::interval is not null and m.sent_at <= $now::timestamp - $refresh::interval
+            then case when $updates then 'update' else 'add' end
+        else 'unchanged'
+    end as op,
+    m.due_at is not null and m.due_at > $now::timestamp as waits
+from {cleared} as c left join {membership} as m using (member_key)
+-- name: leaving
+create temporary table {leaving} as
+select m.member_key from {membership} as m
+where m.state in ('adding', 'accepted', 'held', 'removing', 'unknown')
+  and not (m.state = 'removing' and m.due_at is not null and m.due_at > $now::timestamp)
+  and not exists (select 1 from {cleared} as c where c.member_key = m.member_key)
+-- name: leaving_persons
+create temporary table {persons} as
+select distinct i.person_id from {leaving} as l join identities as i on i.address_key = l.member_key
+-- name: removals
+-- A removal is demanded where a record asks for it: a code that stands for a recorded no, an expiry, or, for a person
+-- whom the catalog no longer knows, a standing block on the address.
+create temporary table {removals} as
+with judged as (
+    select l.member_key,
+        bool_or(w.code in (select unnest($demanding::varchar[]))) as recorded,
+        bool_or(r.address_key is not null) as withdrawn,
+        bool_or(b.address_key is not null) as blocked,
+        count(i.person_id) > 0 as known,
+        bool_or(c.member_key is not null) as permitted
+    from {leaving} as l
+    left join identities as i on i.address_key = l.member_key
+    left join {withheld} as w on w.person_id = i.person_id
+    left join recorded_withdrawals as r on r.address_key = l.member_key and r.channel = $channel
+    left join standing_blocks as b on b.address_key = l.member_key and b.channel in ('*', $channel)
+    left join {permitted} as c on c.member_key = l.member_key
+    group by l.member_key
+), decided as (
+    select member_key,
+        coalesce(recorded, false) or coalesce(withdrawn and not permitted, false)
+            or coalesce(blocked and not known, false) as demanded,
+        coalesce(permitted, false) as permitted
+    from judged
+)
+select member_key, demanded from decided
+where demanded or (not $only_demanded and ($mirror or not permitted))
+-- name: recorded_withdrawals
+create or replace temporary table recorded_withdrawals as
+select distinct address_key, channel from consent_state
+where expires_at <= greatest(getvariable('as_of'), getvariable('now'))
+   or status in ('unsubscribed', 'invalid')
+   or (channel = 'ads' and (not ad_user_data or not ad_personalization or sale_opt_out))
+-- name: counts
+select op, count(*), count(*) filter (where waits) from {changes} group by op
+-- name: removal_counts
+select count(*), count(*) filter (where demanded) from {removals}
+-- name: held_count
+select count(*) from {membership} where state in ('adding', 'accepted', 'held', 'removing', 'unknown')
+-- name: entries
+select c.op, c.member_key, x.attributes_hash
+from {changes} as c join {cleared} as x using (member_key)
+where c.op in ('add', 'update')
+union all
+select 'remove', member_key, null from {removals}
+order by 1, 2
+-- name: related
+select distinct other.address_key
+from identities as mine join identities as other using (person_id)
+where mine.address_key in (select unnest($keys::varchar[]))
+-- name: withheld_people
+select keyed_hash(p.person_ref) as person_key, max(w.code) as code
+from {withheld} as w join people as p using (person_id) group by all
+-- name: holdouts
+select distinct keyed_hash(p.person_ref) as person_key
+from {withheld} as w join people as p using (person_id) where w.code = 'HOLDOUT'
+-- name: planned_deliveries
+create or replace temporary table planned_deliveries (person_id bigint)
+-- name: restrict
+delete from {changes} where op <> 'unchanged' and member_key not in (select member_key from {wanted})

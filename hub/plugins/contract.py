@@ -1,0 +1,68 @@
+"""What a plugin's class must declare; checked when it is loaded, so that a run does not stumble over it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hub.api import Capabilities, Config, Destination, Op, Segment, Source, Stream
+
+_BASES: dict[str, type[Any]] = {"source": Source, "segment": Segment, "destination": Destination}
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_IDENTIFIERS = {"email", "phone"}
+
+
+def contract_problems(kind: str, offered: Any) -> list[str]:
+    """Return what a class lacks for its kind; nothing if it keeps the contract."""
+    base = _BASES[kind]
+    if not (isinstance(offered, type) and issubclass(offered, base)):
+        return [f"{getattr(offered, '__name__', offered)!r} is not a subclass of api.{base.__name__}"]
+    name = getattr(offered, "name", "")
+    problems = [] if _NAME.fullmatch(name) else [f"the name {name!r} is not of a-z, 0-9 and -"]
+    config = getattr(offered, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, Config)):
+        problems.append("Config is not a subclass of api.Config")
+    check: dict[str, Callable[[Any], list[str]]] = {
+        "source": _source_problems,
+        "segment": _segment_problems,
+        "destination": _destination_problems,
+    }
+    return problems + check[kind](offered)
+
+
+def _source_problems(offered: type[Source[Any]]) -> list[str]:
+    problems = []
+    streams: Any = offered.streams
+    if not (isinstance(streams, Mapping) and streams):
+        problems.append("streams is empty; declare at least one api.Stream")
+    elif not all(isinstance(stream, Stream) and stream.tables for stream in streams.values()):
+        problems.append("streams holds something that is not an api.Stream with tables")
+    if offered.read is Source.read:
+        problems.append("read is not implemented")
+    return problems
+
+
+def _segment_problems(offered: type[Segment[Any]]) -> list[str]:
+    if offered.sql is None and not offered.rule:
+        return ["declares neither a rule nor sql"]
+    version: Any = offered.version
+    if not isinstance(version, int) or version < 1:
+        return [f"version is {version!r}, not a number from 1"]
+    return []
+
+
+def _destination_problems(offered: type[Destination[Any]]) -> list[str]:
+    can: Any = getattr(offered, "can", None)
+    if not isinstance(can, Capabilities):
+        return ["can is missing; declare api.Capabilities"]
+    problems = []
+    if Op.ADD not in can.ops:
+        problems.append("can.ops has no api.Op.ADD")
+    if any(limit.count < 1 for limit in can.ops.values()):
+        problems.append("can.ops has a limit below 1")
+    if not can.identify_by or not set(can.identify_by) <= _IDENTIFIERS:
+        problems.append(f"can.identify_by is {can.identify_by!r}, not some of email and phone")
+    if offered.push is Destination.push:
+        problems.append("push is not implemented")
+    return problems

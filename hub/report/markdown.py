@@ -1,0 +1,40 @@
+"""A plan as Markdown, for a ticket or a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hub.report.words import CODES, people
+from hub.sync.numbers import RunNumbers, format_time
+
+
+def plan_markdown(numbers: RunNumbers) -> str:
+    """Return a plan's numbers as Markdown."""
+    return "\n".join(_lines(numbers)) + "\n"
+
+
+def _lines(numbers: RunNumbers) -> Iterator[str]:
+    yield f"## Plan for {numbers.client}"
+    if numbers.as_of:
+        yield f"\nComputed for {format_time(numbers.as_of)}; nothing was sent.\n"
+    yield "| sync | members | cleared | withheld | add | update | remove | unchanged |"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    for sync in numbers.syncs:
+        figures = (
+            sync.members,
+            sync.cleared,
+            sum(sync.withheld.values()),
+            sync.add,
+            sync.update,
+            sync.remove,
+            sync.unchanged,
+        )
+        yield f"| {sync.name} | " + " | ".join(f"{figure:,}" for figure in figures) + " |"
+    withheld = [(sync.name, code, number) for sync in numbers.syncs for code, number in sync.withheld.items()]
+    if withheld:
+        yield "\nWithheld:\n"
+        for name, code, number in withheld:
+            yield f"- {name}: {people(number)}, {code} ({CODES.get(code, '')})"
+    for sync in numbers.syncs:
+        for guard in sync.guards:
+            yield f"\n**{sync.name} waits**: {guard['text']}. Next: {guard['next_step']}."

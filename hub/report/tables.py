@@ -1,0 +1,142 @@
+"""Terminal tables of a run's numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hub.report.words import CODES, people
+from hub.sync.numbers import RunNumbers, SourceNumbers, Status, SyncNumbers, Trouble
+
+_STYLES = {
+    Status.OK: "green",
+    Status.SKIPPED: "dim",
+    Status.PARTIAL: "yellow",
+    Status.REFUSED: "yellow",
+    Status.FAILED: "red",
+}
+
+
+def run_tables(numbers: RunNumbers, *, delivered: bool) -> Iterator[RenderableType]:
+    """Yield the tables of one run: sources, segments, audiences, who was withheld, and what to do next."""
+    if numbers.sources:
+        yield sources_table(numbers.sources)
+    if numbers.segments:
+        yield segments_table(numbers)
+    if numbers.syncs:
+        yield syncs_table(numbers.syncs, delivered=delivered)
+        if any(sync.withheld for sync in numbers.syncs):
+            yield withheld_table(numbers.syncs)
+    yield from next_steps(numbers)
+
+
+def simple_table(title: str, *columns: str, numbers: int = 0) -> Table:
+    """Make a table in the house style; the last ``numbers`` columns are right-aligned."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for position, name in enumerate(columns):
+        is_number = position >= len(columns) - numbers
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    return table
+
+
+def status_text(status: Status) -> Text:
+    """Colour a status."""
+    return Text(status.value, style=_STYLES[status])
+
+
+def sources_table(sources: list[SourceNumbers]) -> Table:
+    """Show what each source gave."""
+    table = simple_table("Sources", "source", "status", "table", "rows", "rejected", numbers=2)
+    for source in sources:
+        first = True
+        for name, counts in source.tables.items() or [("nothing new", {})]:
+            head = (source.name, status_text(source.status)) if first else ("", "")
+            table.add_row(*head, name, _number(counts.get("read")), _number(counts.get("rejected")))
+            first = False
+    return table
+
+
+def segments_table(numbers: RunNumbers) -> Table:
+    """Show how large each segment is."""
+    table = simple_table("Segments", "segment", "members", numbers=1)
+    for segment in numbers.segments:
+        members = Text("failed", style="red") if segment.trouble else Text(f"{segment.members:,}")
+        table.add_row(segment.name, members)
+    return table
+
+
+def syncs_table(syncs: list[SyncNumbers], *, delivered: bool) -> Table:
+    """Show what each sync would do, or did."""
+    outcome = ("delivered", "accepted", "failed", "held back", "calls") if delivered else ()
+    columns = ("sync", "status", "members", "cleared", "withheld", "add", "update", "remove", *outcome)
+    table = simple_table("Audiences", *columns, numbers=len(columns) - 2)
+    for sync in syncs:
+        bad = sync.rejected + sync.unknown + sync.failed
+        results = (sync.delivered, sync.accepted, bad, sync.held_back, sync.calls) if delivered else ()
+        figures = (
+            sync.members,
+            sync.cleared,
+            sum(sync.withheld.values()),
+            sync.add,
+            sync.update,
+            sync.remove,
+            *results,
+        )
+        table.add_row(sync.name, status_text(sync.status), *(_number(figure) for figure in figures))
+    return table
+
+
+def withheld_table(syncs: list[SyncNumbers]) -> Table:
+    """Show who was withheld and why, over all syncs."""
+    table = simple_table("Withheld", "sync", "code", "why", "people", numbers=1)
+    for sync in syncs:
+        for position, (code, number) in enumerate(Counter(sync.withheld).most_common()):
+            table.add_row("" if position else sync.name, code, CODES.get(code, ""), _number(number))
+    return table
+
+
+def next_steps(numbers: RunNumbers) -> Iterator[Text]:
+    """Yield a line for everything that someone should know or do."""
+    if numbers.trouble:
+        yield from _trouble("run", numbers.trouble)
+    for note in numbers.notes:
+        yield Text(f"note: {note}", style="dim")
+    for source in numbers.sources:
+        yield from _notes(f"source {source.name}", source.notes, source.trouble)
+    for segment in numbers.segments:
+        yield from _notes(f"segment {segment.name}", segment.notes, segment.trouble)
+    for sync in numbers.syncs:
+        for guard in sync.guards:
+            yield Text(f"! {sync.name} is held by the {guard['guard']} guard: {guard['text']}", style="yellow")
+            yield Text(f"  → {guard['next_step']}")
+        yield from _notes(f"sync {sync.name}", sync.notes, sync.trouble)
+
+
+def summary(numbers: RunNumbers) -> Text:
+    """Say in one line how the run ended."""
+    delivered = sum(sync.delivered + sync.accepted for sync in numbers.syncs)
+    calls = sum(sync.calls for sync in numbers.syncs)
+    text = f"{numbers.client}: {numbers.status.value}, {people(delivered)} delivered in {calls:,} write calls"
+    return Text(text, style=_STYLES[numbers.status])
+
+
+def _notes(where: str, notes: list[str], trouble: Trouble | None) -> Iterator[Text]:
+    for note in notes:
+        yield Text(f"note: {where}: {note}", style="dim")
+    if trouble:
+        yield from _trouble(where, trouble)
+
+
+def _trouble(where: str, trouble: Trouble) -> Iterator[Text]:
+    yield Text(f"✗ {where}: {trouble.text}", style="red")
+    if trouble.next_step:
+        yield Text(f"  → {trouble.next_step}")
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,115 @@
+"""How every client stands: last good run, next run, freshness, withheld, failures, one next step each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from hub.config import Workspace, load_client
+from hub.errors import ConfigError, HubError
+from hub.ledger import Ledger, Run
+from hub.schedule.clock import next_run
+from hub.sync.surroundings import Surroundings
+
+_GOOD = {"ok", "partial"}
+
+
+@dataclass(slots=True)
+class ClientStatus:
+    """One client's standing; ``next_step`` is set when somebody must act. Times are aware UTC."""
+
+    client: str
+    last_run: datetime | None = None
+    last_status: str | None = None
+    last_good: datetime | None = None
+    next_run: datetime | None = None
+    freshness: list[tuple[str, str, datetime | None, str]] = field(default_factory=list)
+    withheld: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    next_step: str | None = None
+
+    @property
+    def must_act(self) -> bool:
+        """Tell whether somebody must do something."""
+        return self.next_step is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {
+            "client": self.client,
+            "last_run": _text(self.last_run),
+            "last_status": self.last_status,
+            "last_good_run": _text(self.last_good),
+            "next_run": _text(self.next_run),
+            "freshness": [
+                {"source": source, "table": table, "fresh_until": _text(until), "status": status}
+                for source, table, until, status in self.freshness
+            ],
+            "withheld": self.withheld,
+            "problems": self.problems,
+            "next_step": self.next_step,
+        }
+
+
+def client_status(workspace: Workspace, client_id: str, around: Surroundings) -> ClientStatus:
+    """Read one client's standing from its configuration and its ledger; the catalog is not touched."""
+    status = ClientStatus(client_id)
+    try:
+        client = load_client(workspace, client_id)
+    except ConfigError as error:
+        status.problems = str(error).splitlines()
+        status.next_step = f"correct clients/{client_id}.toml, then run `hub check {client_id} --offline`"
+        return status
+    due = [
+        next_run(sync.schedule, around.clock(), client.tz)
+        for sync in client.syncs.values()
+        if sync.enabled and sync.schedule
+    ]
+    status.next_run = min(due, default=None)
+    if not (client.state / "ledger.sqlite").exists():
+        status.problems = ["never run"]
+        status.next_step = f"run `hub check {client_id}`, then `hub plan {client_id}`"
+        return status
+    try:
+        with Ledger.open(client.state, around.clock) as ledger:
+            _read(status, ledger)
+    except HubError as error:
+        status.problems.append(str(error))
+        status.next_step = error.next_step or f"run `hub check {client_id}`"
+    return status
+
+
+def _read(status: ClientStatus, ledger: Ledger) -> None:
+    runs = [run for run in ledger.runs(200) if run.ended_at is not None and run.command in {"sync", "apply", "retry"}]
+    status.freshness = [(each.source, each.table, each.fresh_until, each.status) for each in ledger.freshness()]
+    for audience in ledger.audiences():
+        for code, number in ledger.withheld_counts(audience.audience_id).items():
+            status.withheld[code] = status.withheld.get(code, 0) + number
+    if runs:
+        status.last_run, status.last_status = runs[0].ended_at, runs[0].status
+        status.last_good = next((run.ended_at for run in runs if run.status in _GOOD), None)
+        _blame(status, runs[0])
+    waiting = [held for held in ledger.held() if held.approved_at is None]
+    for held in waiting:
+        status.problems.append(f"{held.sync} is held by the {held.guard} guard: {held.detail}")
+    if waiting:
+        status.next_step = (
+            f"look at `hub plan {status.client}`, then run `hub approve {status.client} {waiting[0].sync}`"
+        )
+
+
+def _blame(status: ClientStatus, run: Run) -> None:
+    """Name what went wrong in the last run, with its next step."""
+    if run.status in {"ok", "skipped"}:
+        return
+    report = run.report or {}
+    troubles = [part["error"] for part in (*report.get("sources", ()), *report.get("syncs", ())) if "error" in part]
+    troubles += [report["error"]] if "error" in report else []
+    status.problems += [trouble["text"] for trouble in troubles]
+    step = next((trouble["next_step"] for trouble in troubles if "next_step" in trouble), None)
+    status.next_step = step or f"look at `hub runs show {status.client} {run.run_id}`"
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,231 @@
+"""Run segments at one instant: each into a temporary table of its members and their evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from hub.api import HubError, PluginError
+from hub.catalog import FACT_COLUMNS
+from hub.segments.check import Checker
+from hub.segments.definitions import Definition, in_order
+from hub.segments.freshness import missing_tables, short_history, stale_orders
+from hub.segments.session import SessionLike
+from hub.segments.statements import Operand, Query, combination, known_values, members, temporary_table
+from hub.segments.strategies import Compiled, compile_strategy, described, execute, fact_columns, keep_base, settle_rule
+from hub.segments.words import label
+
+MAX_LAG = timedelta(hours=1)
+STALE_SOURCE = "STALE_SOURCE"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentResult:
+    """A computed segment.
+
+    Attributes:
+        table: temporary table with person_id and the evidence columns, one row per member; None after an error.
+        evidence: the evidence columns, in the order declared.
+        notes: sentences for the user about what the data could not say.
+        version: the strategy's name and version (``high-spenders 1``), or how a combination is put together.
+        settings: the strategy's settings as used.
+        codes: reason codes that withhold every addition (``STALE_SOURCE``).
+        reads: the canonical tables that the answer rests on.
+        error: why there is no answer; the segments that are made of this one have none either.
+    """
+
+    name: str
+    table: str | None
+    members: int
+    evidence: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    version: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    codes: tuple[str, ...] = ()
+    error: HubError | None = None
+    reads: frozenset[str] = frozenset()
+
+    @property
+    def stale(self) -> bool:
+        """Tell whether additions must wait because orders are older than carts."""
+        return STALE_SOURCE in self.codes
+
+
+def run_segments(
+    session: SessionLike,
+    definitions: Iterable[Definition],
+    wanted: Iterable[str] | None = None,
+    *,
+    max_lag: timedelta = MAX_LAG,
+) -> dict[str, SegmentResult]:
+    """Compute the wanted segments, and all that they are made of.
+
+    A strategy that fails gives a result with its ``error``; only the combinations that need it fail with it.
+
+    Raises:
+        ConfigError: an unknown segment, or segments made of each other in a circle.
+    """
+    chosen = in_order(definitions, wanted)
+    compiled = compile_all(session, chosen)
+    prepare_facts(session, [each for each in compiled.values() if isinstance(each, Compiled)])
+    results: dict[str, SegmentResult] = {}
+    for definition in chosen:
+        results[definition.name] = _result(session, definition, compiled, results, max_lag)
+    return results
+
+
+def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str, Compiled | PluginError]:
+    """Make every strategy ready to run; one that cannot be is there with its error."""
+    checker = Checker(session.con)
+    ready: dict[str, Compiled | PluginError] = {}
+    for definition in chosen:
+        if definition.strategy is not None or definition.error is not None:
+            ready[definition.name] = isolated(definition, partial(compile_strategy, session, checker, definition))
+    return ready
+
+
+def prepare_facts(session: SessionLike, compiled: Sequence[Compiled]) -> None:
+    """Have the facts made that these strategies read, once for all of them."""
+    reading = [each for each in compiled if "facts" in each.statement.tables]
+    if reading:
+        columns = fact_columns(reading)
+        session.prepare_facts(None if columns is None else sorted(columns & FACT_COLUMNS))
+
+
+def isolated(definition: Definition, work: Callable[[], T]) -> T | PluginError:
+    """Do a plugin's work; return what went wrong instead of raising it."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - the one place where a strategy's fault is kept from the others
+        failure = described(definition, error)
+        failure.__cause__ = error
+        return failure
+
+
+def _result(
+    session: SessionLike,
+    definition: Definition,
+    compiled: dict[str, Compiled | PluginError],
+    results: dict[str, SegmentResult],
+    max_lag: timedelta,
+) -> SegmentResult:
+    ready = compiled.get(definition.name)
+    if isinstance(ready, Compiled):
+        made = isolated(definition, lambda: _run_strategy(session, definition, ready, max_lag))
+    elif ready is None:
+        made = isolated(definition, lambda: _run_combination(session, definition, results))
+    else:
+        made = ready
+    if isinstance(made, SegmentResult):
+        return made
+    return SegmentResult(definition.name, None, 0, settings=definition.settings, error=made)
+
+
+def _run_strategy(
+    session: SessionLike, definition: Definition, compiled: Compiled, max_lag: timedelta
+) -> SegmentResult:
+    strategy = compiled.strategy
+    missing = missing_tables(session, strategy)
+    stale = None if missing else stale_orders(session, strategy, max_lag)
+    notes = [f"no source gives {table}, so nobody can be in this segment" for table in missing]
+    notes += [stale] if stale else []
+    notes += short_history(session, strategy, definition.settings)
+    if missing:
+        execute(session, _empty(definition, compiled), compiled.table)
+        count = 0
+    else:
+        base = _select_members(session, definition, compiled)
+        count = _count(session, definition)
+        notes += [] if count or base is None else _never_known(session, compiled, base)
+    return SegmentResult(
+        definition.name,
+        definition.table,
+        count,
+        tuple(strategy.evidence),
+        tuple(notes),
+        f"{strategy.name} {strategy.version}",
+        definition.settings,
+        (STALE_SOURCE,) if stale else (),
+        reads=compiled.reads,
+    )
+
+
+def _empty(definition: Definition, compiled: Compiled) -> Query:
+    source = members(compiled.query, compiled.strategy.evidence, (), none=True)
+    return temporary_table(definition.table, source)
+
+
+def _select_members(session: SessionLike, definition: Definition, compiled: Compiled) -> str | None:
+    """Fill the segment's table; return the base's table, or None for a strategy with a select of its own."""
+    evidence = compiled.strategy.evidence
+    if compiled.strategy.sql:
+        source = members(compiled.query, evidence, ())
+        execute(session, temporary_table(definition.table, source), compiled.table)
+        return None
+    base = keep_base(session, compiled)
+    rule = settle_rule(session, compiled, base)
+    conditions = [limit.sql(number, session.as_of) for number, limit in enumerate(rule)]
+    source = members(Query(f'"{base}"'), evidence, conditions)
+    execute(session, temporary_table(definition.table, source))
+    return base
+
+
+def _count(session: SessionLike, definition: Definition) -> int:
+    """Count the members, each of whom must be there once."""
+    rows, known = execute(session, known_values(definition.table, ["person_id"]))[0]
+    people = execute(session, Query(f'select count(distinct person_id) from "{definition.table}"'))[0][0]
+    if known != rows:
+        raise PluginError("the select gives rows without a person_id")
+    if people != rows:
+        raise PluginError(f"the select gives {rows - people} people more than once; it must have one row per person")
+    return int(rows)
+
+
+def _never_known(session: SessionLike, compiled: Compiled, base: str) -> list[str]:
+    """Name the columns of the rule that are missing for everybody, where nobody is a member."""
+    columns = list(dict.fromkeys(limit.condition.column for limit in compiled.rule))
+    rows, *known = execute(session, known_values(base, columns))[0]
+    names = [label(column) for column, count in zip(columns, known, strict=True) if rows and not count]
+    return [f"{name} is not known for anybody, so nobody is in this segment" for name in names]
+
+
+def _run_combination(session: SessionLike, definition: Definition, results: dict[str, SegmentResult]) -> SegmentResult:
+    for name in definition.operands:
+        failed = results[name].error
+        if failed is not None:
+            raise PluginError(f"it is made of segment {name!r}, which failed: {failed}", next_step=failed.next_step)
+    needed = [_operand(results[name]) for name in dict.fromkeys(definition.all)]
+    alternatives = [_operand(results[name]) for name in dict.fromkeys(definition.any)]
+    barred = [_operand(results[name]).table for name in dict.fromkeys(definition.none)]
+    execute(session, temporary_table(definition.table, combination(needed, alternatives, barred)))
+    parts = [results[name] for name in definition.operands]
+    return SegmentResult(
+        definition.name,
+        definition.table,
+        _count(session, definition),
+        tuple(dict.fromkeys(column for operand in (*needed, *alternatives) for column in operand.evidence)),
+        tuple(dict.fromkeys(note for part in parts for note in _notes_of(part))),
+        _composed(definition, results),
+        codes=tuple(dict.fromkeys(code for part in parts for code in part.codes)),
+        reads=frozenset().union(*(part.reads for part in parts)),
+    )
+
+
+def _operand(result: SegmentResult) -> Operand:
+    return Operand(result.table or "", result.evidence)
+
+
+def _notes_of(part: SegmentResult) -> list[str]:
+    """Return an operand's notes, each with the name of the strategy's segment that it is about."""
+    combined = not part.settings and part.version.startswith(("all(", "any(", "none("))
+    return [note if combined else f"{part.name}: {note}" for note in part.notes]
+
+
+def _composed(definition: Definition, results: dict[str, SegmentResult]) -> str:
+    kinds = (("all", definition.all), ("any", definition.any), ("none", definition.none))
+    return " ".join(f"{kind}({', '.join(results[name].version for name in names)})" for kind, names in kinds if names)

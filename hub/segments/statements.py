@@ -1,0 +1,130 @@
+"""The one place where the select of a segment is put together.
+
+Identifiers are quoted, values are always bound by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.api import Condition, Test
+
+PERSON = "person_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """SQL and the values of exactly those parameters that it names."""
+
+    sql: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A segment that takes part in a combination, with its evidence columns."""
+
+    table: str
+    evidence: tuple[str, ...]
+
+
+def quoted(name: str) -> str:
+    """Return a name as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def temporary_table(name: str, query: Query, *, replace: bool = True) -> Query:
+    """Return the statement that keeps a query's answer in a temporary table."""
+    manner = "create or replace temporary table" if replace else "create temporary table if not exists"
+    return Query(f"{manner} {quoted(name)} as {query.sql}", query.values)
+
+
+def predicate(condition: Condition, bound: Any, name: str, as_of: Any) -> Query:
+    """Return a condition as SQL with its bound under ``name``; NULL where the column is missing."""
+    column = quoted(condition.column)
+    if condition.test is Test.WITHIN:
+        sql = f"({column} > $hub_as_of - ${name} and {column} <= $hub_as_of)"
+        return Query(sql, {name: bound, "hub_as_of": as_of})
+    if condition.test is Test.NOT_WITHIN:
+        return Query(f"({column} <= $hub_as_of - ${name})", {name: bound, "hub_as_of": as_of})
+    if condition.test is Test.IS:
+        return Query(f"({column} is not distinct from ${name})", {name: bound})
+    return Query(f"({column} {condition.test.value} ${name})", {name: bound})
+
+
+def members(source: Query, evidence: Sequence[str], conditions: Sequence[Query], *, none: bool = False) -> Query:
+    """Select the people of a source for whom all conditions hold; ``none`` keeps only the columns' types."""
+    columns = ", ".join([PERSON, *(quoted(name) for name in evidence if name != PERSON)])
+    where = f" where {' and '.join(condition.sql for condition in conditions)}" if conditions else ""
+    tail = "limit 0" if none else f"order by {PERSON}"
+    values = dict(source.values)
+    for condition in conditions:
+        values |= condition.values
+    return Query(f"select {columns} from {source.sql}{where} {tail}", values)
+
+
+def one_person(source: Query, person_id: int, predicates: Sequence[Query] = ()) -> Query:
+    """Select the row of one person, with whether each predicate holds."""
+    extra = "".join(f", {test.sql} as hub_test_{number}" for number, test in enumerate(predicates))
+    values = dict(source.values) | {"hub_person": person_id}
+    for test in predicates:
+        values |= test.values
+    return Query(f"select *{extra} from {source.sql} where {PERSON} = $hub_person", values)
+
+
+def known_values(table: str, columns: Iterable[str]) -> Query:
+    """Count rows, and per column the values that are not missing."""
+    counts = "".join(f", count({quoted(name)})" for name in columns)
+    return Query(f"select count(*){counts} from {quoted(table)}")
+
+
+def value_at_rank(table: str, column: str, rank: int, count: int) -> Query:
+    """Select the value at a rank (from 1) among ``count`` values sorted ascending.
+
+    The share asked for lies in the middle between two ranks, so that neither rounding nor DuckDB's choice of
+    rounding direction can move the answer by one.
+    """
+    share = (rank - 0.5) / count
+    return Query(f"select quantile_disc({quoted(column)}, $share) from {quoted(table)}", {"share": share})
+
+
+def combination(needed: Sequence[Operand], alternatives: Sequence[Operand], barred: Sequence[str]) -> Query:
+    """Select who is in all of the first, in one of the second (if there are any), and in none of the third."""
+    parts = [f"from ({_candidates(needed, alternatives)}) as who"]
+    tests = []
+    for number, operand in enumerate(needed):
+        parts.append(f"join {quoted(operand.table)} as n{number} on n{number}.{PERSON} = who.{PERSON}")
+    for number, operand in enumerate(alternatives):
+        parts.append(f"left join {quoted(operand.table)} as a{number} on a{number}.{PERSON} = who.{PERSON}")
+    if alternatives:
+        tests.append(f"({' or '.join(f'a{number}.{PERSON} is not null' for number in range(len(alternatives)))})")
+    tests += [f"not exists (select 1 from {quoted(table)} as b where b.{PERSON} = who.{PERSON})" for table in barred]
+    where = f" where {' and '.join(tests)}" if tests else ""
+    columns = "".join(f", {sql} as {quoted(name)}" for name, sql in _evidence(needed, alternatives).items())
+    return Query(f"select who.{PERSON}{columns} {' '.join(parts)}{where} order by who.{PERSON}")
+
+
+def _candidates(needed: Sequence[Operand], alternatives: Sequence[Operand]) -> str:
+    if needed:
+        return f"select {PERSON} from {quoted(needed[0].table)}"
+    if alternatives:
+        return " union ".join(f"select {PERSON} from {quoted(operand.table)}" for operand in alternatives)
+    return f"select {PERSON} from people"
+
+
+def _evidence(needed: Sequence[Operand], alternatives: Sequence[Operand]) -> dict[str, str]:
+    """Return per evidence column where it comes from: the first operand listed that has the person."""
+    chosen: dict[str, str] = {}
+    for number, operand in enumerate(needed):
+        for name in operand.evidence:
+            chosen.setdefault(name, f"n{number}.{quoted(name)}")
+    branches: dict[str, list[str]] = {}
+    for number, operand in enumerate(alternatives):
+        for name in operand.evidence:
+            value = f"when a{number}.{PERSON} is not null then a{number}.{quoted(name)}"
+            branches.setdefault(name, []).append(value)
+    for name, values in branches.items():
+        chosen.setdefault(name, f"case {' '.join(values)} end")
+    return chosen

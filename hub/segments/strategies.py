@@ -1,0 +1,242 @@
+"""A strategy made ready to run: its select checked, its values bound, its rule without the parts left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import ROUND_CEILING, Decimal
+from enum import Enum
+from hashlib import sha256
+from importlib.metadata import packages_distributions
+from typing import Any
+
+from hub.api import FACTS, TABLES, Condition, HubError, Percentile, PluginError, Segment
+from hub.catalog import FACT_COLUMNS, tables_behind
+from hub.segments.check import Checker, Statement
+from hub.segments.definitions import Definition
+from hub.segments.session import SessionLike
+from hub.segments.statements import Query, known_values, predicate, temporary_table, value_at_rank
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """What a condition demands, with the setting's value; ``people`` counts the values behind a percentile."""
+
+    condition: Condition
+    bound: Any
+    percentile: Percentile | None = None
+    people: int | None = None
+
+    def sql(self, number: int, as_of: datetime) -> Query:
+        """Return the condition as SQL, its bound under a name of its own."""
+        return predicate(self.condition, self.bound, f"hub_bound_{number}", as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A strategy ready to run on one session."""
+
+    name: str
+    strategy: Segment[Any]
+    statement: Statement
+    values: Mapping[str, Any]
+    rule: tuple[Threshold, ...]
+    table: Any = None
+
+    @property
+    def reads_facts_only(self) -> bool:
+        """Tell whether the base is nothing but the facts."""
+        return self.statement.sql == FACTS.sql
+
+    @property
+    def query(self) -> Query:
+        """Return the select with the values of the parameters that it names."""
+        if self.reads_facts_only:
+            return Query("facts")
+        bound = {name: self.values[name] for name in self.statement.parameters}
+        # The line break ends a comment that the select may end with.
+        return Query(f"({self.statement.sql}\n)", bound)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Return the canonical tables that the answer rests on; whether a cart is open depends on orders."""
+        tables = self.statement.tables & TABLES.keys()
+        if "facts" in self.statement.tables:
+            columns = self.fact_columns
+            tables |= tables_behind(None if columns is None else columns & FACT_COLUMNS)
+        return tables | {"orders"} if "carts" in tables else tables
+
+    @property
+    def fact_columns(self) -> frozenset[str] | None:
+        """Return the columns of facts that are needed; None means all."""
+        if "facts" not in self.statement.tables:
+            return frozenset()
+        if self.statement.open_ended:
+            return None
+        rule = {limit.condition.column for limit in self.rule}
+        rule |= {limit.percentile.column for limit in self.rule if limit.percentile is not None}
+        return self.statement.columns | rule | frozenset(self.strategy.evidence)
+
+
+class CatalogReader:
+    """The read-only look at the catalog that ``prepare`` gets; every select passes the check."""
+
+    def __init__(self, session: SessionLike, checker: Checker, own_tables: Iterable[str]) -> None:
+        self._session = session
+        self._checker = checker
+        self._own_tables = tuple(own_tables)
+
+    def table(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
+        """Return the answer to a select as an Arrow table; ``$as_of`` is bound where it is named."""
+        statement = self._checker.read(sql, self._own_tables)
+        if "facts" in statement.tables:
+            self._session.prepare_facts(None if statement.open_ended else sorted(statement.columns & FACT_COLUMNS))
+        values: dict[str, Any] = {"as_of": self._session.as_of} | dict(parameters or {})
+        bound = _bound(statement, values)
+        return self._session.con.sql(statement.sql, params=bound).to_arrow_table()
+
+
+def compile_strategy(session: SessionLike, checker: Checker, definition: Definition) -> Compiled:
+    """Check a definition's select, run its ``prepare``, and settle its rule.
+
+    Raises:
+        PluginError: the strategy breaks the contract.
+    """
+    strategy = definition.strategy
+    if strategy is None:
+        raise definition.error or PluginError(f"segment {definition.name!r} is a combination, not a strategy")
+    own = [table.name for table in strategy.tables]
+    statement = checker.read(strategy.sql or strategy.base.sql, own)
+    prepared = strategy.prepare(CatalogReader(session, checker, own), session.as_of)
+    settings = {name: _plain(value) for name, value in definition.settings.items()}
+    values = settings | {"as_of": session.as_of} | dict(prepared.parameters)
+    _bound(statement, values)
+    rule = () if strategy.sql else tuple(_rule(strategy, values))
+    return Compiled(definition.name, strategy, statement, values, rule, prepared.table)
+
+
+def _bound(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = sorted(statement.parameters - set(values))
+    if unknown:
+        known = ", ".join(f"${name}" for name in sorted(values))
+        raise PluginError(f"the SQL names ${unknown[0]}, which is no setting; there are {known}")
+    return {name: values[name] for name in statement.parameters}
+
+
+def _plain(value: Any) -> Any:
+    """Turn a setting into what DuckDB can bind."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _rule(strategy: Segment[Any], values: Mapping[str, Any]) -> Iterable[Threshold]:
+    """Yield the conditions that count, with their settings filled in."""
+    for condition in strategy.rule:
+        if condition.unless is not None and _setting(condition.unless.removeprefix("$"), values) is not None:
+            continue
+        bound = condition.bound
+        if isinstance(bound, Percentile):
+            percent = _filled(bound.percent, values)
+            if percent is not None:
+                yield Threshold(condition, None, replace(bound, percent=percent))
+            continue
+        filled = _filled(bound, values)
+        if filled is None and _names_setting(bound):
+            continue
+        yield Threshold(condition, filled)
+
+
+def _names_setting(bound: Any) -> bool:
+    return isinstance(bound, str) and bound.startswith("$")
+
+
+def _filled(bound: Any, values: Mapping[str, Any]) -> Any:
+    return _setting(bound.removeprefix("$"), values) if _names_setting(bound) else bound
+
+
+def _setting(name: str, values: Mapping[str, Any]) -> Any:
+    if name not in values:
+        raise PluginError(f"the rule names the setting {name!r}, which does not exist")
+    return values[name]
+
+
+def fact_columns(compiled: Iterable[Compiled]) -> frozenset[str] | None:
+    """Return the columns of facts that some strategies need together; None means all."""
+    needed: set[str] = set()
+    for each in compiled:
+        columns = each.fact_columns
+        if columns is None:
+            return None
+        needed |= columns
+    return frozenset(needed)
+
+
+def keep_base(session: SessionLike, compiled: Compiled) -> str:
+    """Return the table with the base's answer, computed by the first segment that asks for it.
+
+    The table is named after the select and the values that it names: equal bases find the same one.
+    """
+    if compiled.reads_facts_only:
+        return "facts"
+    query = compiled.query
+    own = compiled.name if compiled.table is not None else ""
+    text = repr((query.sql, sorted(query.values.items(), key=lambda item: item[0]), session.as_of, own))
+    name = f"base_{sha256(text.encode()).hexdigest()[:16]}"
+    answer = Query(f"select * from {query.sql}", query.values)
+    execute(session, temporary_table(name, answer, replace=False), compiled.table)
+    return name
+
+
+def execute(session: SessionLike, query: Query, prepared: Any = None) -> list[tuple[Any, ...]]:
+    """Run a query and return its rows; ``prepared`` is an Arrow table that it may read under that name."""
+    if prepared is None:
+        return session.con.execute(query.sql, query.values).fetchall()
+    session.con.register("prepared", prepared)
+    try:
+        return session.con.execute(query.sql, query.values).fetchall()
+    finally:
+        session.con.unregister("prepared")
+
+
+def settle_rule(session: SessionLike, compiled: Compiled, table: str) -> tuple[Threshold, ...]:
+    """Return the rule with every percentile replaced by its value over the base."""
+    return tuple(
+        limit if limit.percentile is None else _value_at(session, table, limit, limit.percentile)
+        for limit in compiled.rule
+    )
+
+
+def _value_at(session: SessionLike, table: str, limit: Threshold, percentile: Percentile) -> Threshold:
+    """Find a percentile by nearest rank: rank max(1, ceil(percent / 100 * n)) of the n values that are known."""
+    count = int(execute(session, known_values(table, [percentile.column]))[0][1])
+    if count == 0:
+        return replace(limit, bound=None, people=0)
+    percent = Decimal(str(percentile.percent))
+    if not 0 <= percent <= 100:
+        raise PluginError(f"a percentile must lie between 0 and 100, not {percent}")
+    # Decimal, because 0.07 * 100 is more than 7 in floating point and the rank would be off by one.
+    rank = max(1, int((percent * count / 100).to_integral_value(ROUND_CEILING)))
+    value = execute(session, value_at_rank(table, percentile.column, rank, count))[0][0]
+    return replace(limit, bound=value, people=count)
+
+
+def described(definition: Definition, error: Exception) -> PluginError:
+    """Put segment, strategy and distribution before what went wrong."""
+    if definition.strategy is None:
+        return PluginError(f"segment {definition.name!r}: {error}", next_step=_next_step(error))
+    kind = type(definition.strategy)
+    package = kind.__module__.partition(".")[0]
+    distribution = next(iter(packages_distributions().get(package, ())), package)
+    told = str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {error}"
+    return PluginError(
+        f"segment {definition.name!r}: strategy {kind.name!r} of {distribution} failed: {told}",
+        next_step=_next_step(error),
+    )
+
+
+def _next_step(error: Exception) -> str | None:
+    return error.next_step if isinstance(error, HubError) else None

@@ -1,0 +1,23 @@
+"""Named SQL blocks in ``.sql`` files beside the module that runs them.
+
+A block begins with ``-- name: <name>`` and ends where the next one begins.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+
+@cache
+def load_queries(package: str, file: str = "queries.sql") -> MappingProxyType[str, str]:
+    """Read the named blocks of one file of a package."""
+    blocks: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in files(package).joinpath(file).read_text(encoding="utf-8").splitlines():
+        if line.startswith("-- name:"):
+            current = blocks.setdefault(line.removeprefix("-- name:").strip(), [])
+        else:
+            current.append(line)
+    return MappingProxyType({name: "\n".join(lines).strip() for name, lines in blocks.items()})

@@ -1,0 +1,1 @@
+"""The use cases: what joins configuration, catalog, segments, consent, plan, ledger and delivery."""

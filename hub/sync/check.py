@@ -1,0 +1,35 @@
+"""Check a client's wiring against the outside, changing nothing there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hub.api import Connection, Finding
+from hub.errors import HubError
+from hub.ledger import Ledger
+from hub.sync.wiring import Wiring
+
+
+def check_online(wiring: Wiring) -> Iterator[tuple[str, Finding]]:
+    """Yield (connection, finding) for every source and destination that is switched on."""
+    with wiring.open_ledger() as ledger:
+        for name in wiring.live_sources:
+            yield from ((f"source {name}", finding) for finding in _ask(wiring, ledger, "source", name))
+        for name in wiring.live_destinations:
+            yield from ((f"destination {name}", finding) for finding in _ask(wiring, ledger, "destination", name))
+
+
+def _ask(wiring: Wiring, ledger: Ledger, kind: str, name: str) -> Iterator[Finding]:
+    try:
+        connection: Connection = wiring.source(name, ledger) if kind == "source" else wiring.destination(name, ledger)
+    except HubError as error:
+        yield Finding.error(str(error), next_step=error.next_step)
+        return
+    try:
+        yield from connection.check()
+    except HubError as error:
+        yield Finding.error(str(error), next_step=error.next_step)
+    except Exception as error:  # noqa: BLE001  # a plugin's check that breaks is a finding about that plugin
+        yield Finding.error(f"its check broke: {error!r}", next_step="report it to the plugin's author")
+    finally:
+        connection.close()

@@ -1,0 +1,193 @@
+"""Send what was prepared, sync by sync, and note what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from hub.api import Op
+from hub.consent.rules import CHANNELS
+from hub.deliver import Tally, Work, deliver, settle
+from hub.errors import HubError
+from hub.ledger import Audience
+from hub.plan.diff import QUERIES
+from hub.plan.guards import Guard, Held
+from hub.sync.numbers import Status, Trouble
+from hub.sync.target import PreparedSync
+
+if TYPE_CHECKING:
+    from hub.sync.run import Prepared
+
+_KEYS_AT_ONCE = 20_000
+
+
+class Delivery:
+    """Delivers the syncs of one run. ``ask`` may let a held one through, on a terminal."""
+
+    def __init__(self, run: Prepared, ask: Callable[[PreparedSync], bool] | None) -> None:
+        self.run, self.ask = run, ask
+        self.around, self.ledger = run.wiring.around, run.ledger
+        self.con = run.session.con
+        self.stopped: dict[str, str] = {}
+
+    def deliver(self, syncs: Sequence[PreparedSync]) -> None:
+        """Deliver every sync; one that fails does not keep the others from being delivered."""
+        for sync in syncs:
+            try:
+                self._deliver(sync)
+            except HubError as error:
+                self._fail(sync, error)
+
+    def _deliver(self, sync: PreparedSync) -> None:
+        self._refuse_old(sync)
+        if sync.held and self.ask and sync.numbers.guards and self.ask(sync):
+            sync.held.clear()
+            sync.numbers.guards.clear()
+            sync.numbers.status = Status.OK
+        tally = self._send(sync)
+        if tally is not None:
+            self._count(sync, tally)
+        self._note(sync)
+
+    def _refuse_old(self, sync: PreparedSync) -> None:
+        """Refuse to send for an instant older than the audience's last run: it would undo what is newer."""
+        as_of, last = self.run.session.as_of.replace(tzinfo=UTC), sync.target.audience.last_as_of
+        if last is None or as_of >= last or self.run.wiring.stand_ins is not None:
+            return
+        text = (
+            f"computed for {as_of:%Y-%m-%d %H:%M:%S} UTC, before the audience's last run ({last:%Y-%m-%d %H:%M:%S} UTC)"
+        )
+        sync.numbers.trouble = Trouble(text, "leave out --as-of, or check the machine's clock")
+        sync.numbers.status = Status.REFUSED
+        sync.held.append(Held(Guard.OLD, text, 0))
+
+    def _send(self, sync: PreparedSync) -> Tally | None:
+        if self.around.stop.is_set():
+            self._fail(sync, HubError("stopped before this sync began", next_step="run it again: it continues"))
+            return None
+        self._settle(sync)
+        if not self._due(sync):
+            return Tally()
+        if reason := self.stopped.get(sync.target.settings.destination):
+            self._fail(sync, HubError(f"the connection stopped earlier in this run: {reason}"))
+            return Tally()
+        tally = deliver(
+            self._work(sync), self.ledger, clock=self.around.clock, sleep=self.around.sleep, stop=self.around.stop
+        )
+        if tally.connection_stopped:
+            self.stopped[sync.target.settings.destination] = str(tally.error or tally.stopped)
+        return tally
+
+    def _settle(self, sync: PreparedSync) -> None:
+        """Look at the jobs that earlier runs left open; what they came to is told apart from this run's changes."""
+        numbers = sync.numbers
+        tally = settle(
+            self.ledger,
+            sync.target.destination,
+            sync.target.audience,
+            clock=self.around.clock,
+            sleep=self.around.sleep,
+            stop=self.around.stop,
+            channel=CHANNELS.get(sync.target.purpose),
+            plugin=self._plugin(sync),
+        )
+        numbers.calls += tally.calls
+        numbers.reads += tally.reads
+        numbers.settled = {
+            name: count for name in ("delivered", "rejected", "unknown", "failed") if (count := getattr(tally, name))
+        }
+
+    def _due(self, sync: PreparedSync) -> int:
+        """Return how many changes may go now."""
+        size = sync.difference.size
+        removals = size.demanded + (0 if sync.is_held else size.removals)
+        return removals + (size.add + size.update - sync.difference.waits if sync.may_add else 0)
+
+    def _work(self, sync: PreparedSync) -> Work:
+        difference, destination = sync.difference, sync.target.destination
+        adds = sync.may_add
+        return Work(
+            audience=self._ensure(sync, adds=adds),
+            destination=destination,
+            as_of=self.run.session.as_of.replace(tzinfo=UTC),
+            run_id=self.run.run_id,
+            additions=difference.select(Op.ADD) if adds else None,
+            updates=difference.select(Op.UPDATE) if adds else None,
+            removals=self._removals(sync),
+            everyone=difference.cleared if adds and destination.can.replaces else None,
+            channel=CHANNELS.get(sync.target.purpose),
+            seen_block=sync.seen_block,
+            related=self._related,
+            plugin=self._plugin(sync),
+        )
+
+    def _plugin(self, sync: PreparedSync) -> str:
+        wiring = self.run.wiring
+        plugin = wiring.client.destinations[sync.target.settings.destination].plugin
+        return f"{plugin}, {wiring.plugins.entry('destination', plugin).origin}"
+
+    def _ensure(self, sync: PreparedSync, *, adds: bool) -> Audience:
+        """Find or create the audience at the destination, the first time something is added to it."""
+        target = sync.target
+        audience, destination = target.audience, target.destination
+        if adds and audience.remote_id is None:
+            remote = target.settings.audience_id or destination.ensure_audience(audience.name)
+            self.ledger.set_remote_id(audience.audience_id, remote)
+        if adds and audience.definition != target.definition:
+            destination.prepare(sync.difference.attributes)
+        return self.ledger.audience_by_id(audience.audience_id)
+
+    def _removals(self, sync: PreparedSync) -> Iterator[list[str]]:
+        where = " where demanded" if sync.is_held else ""
+        relation = self.con.sql(f"select member_key from {sync.difference.removals}{where}")
+        for batch in relation.to_arrow_table().to_batches(_KEYS_AT_ONCE):
+            yield batch.column(0).to_pylist()
+
+    def _related(self, keys: Collection[str]) -> set[str]:
+        rows = self.con.execute(QUERIES["related"], {"keys": list(keys)}).fetchall()
+        return {key for (key,) in rows} | set(keys)
+
+    def _count(self, sync: PreparedSync, tally: Tally) -> None:
+        numbers = sync.numbers
+        for name in ("delivered", "accepted", "rejected", "unknown", "failed", "calls", "reads"):
+            setattr(numbers, name, getattr(numbers, name) + getattr(tally, name))
+        numbers.held_back = (
+            numbers.add
+            + numbers.update
+            + numbers.remove
+            - (numbers.delivered + numbers.accepted + numbers.rejected + numbers.unknown + numbers.failed)
+        )
+        if tally.error is not None:
+            self._fail(sync, tally.error)
+        elif tally.stopped:
+            self._fail(sync, HubError(tally.stopped, next_step="run it again: it continues where it stopped"))
+        elif numbers.status is Status.OK and (numbers.rejected or numbers.unknown or numbers.failed):
+            numbers.status = Status.PARTIAL
+        for key, reason in tally.rejects[:5]:
+            numbers.notes.append(f"member {key[:8]}… was refused: {reason}")
+
+    def _note(self, sync: PreparedSync) -> None:
+        """Write down what explains the audience later: who is withheld, held out, and by which definition."""
+        difference, target = sync.difference, sync.target
+        audience_id = target.audience.audience_id
+        if difference.withheld_table is not None:
+            names = {"withheld": difference.withheld_table}
+            self.ledger.record_withheld(
+                audience_id, self.con.sql(QUERIES["withheld_people"].format(**names)).to_arrow_table()
+            )
+            self.ledger.record_holdouts(audience_id, self.con.sql(QUERIES["holdouts"].format(**names)).to_arrow_table())
+        if not sync.may_add:
+            return
+        self.ledger.release(sync.name)
+        if target.audience.definition is not None or difference.size.touched:
+            self.ledger.set_definition(audience_id, target.definition)
+        self.ledger.set_last_as_of(audience_id, self.run.session.as_of.replace(tzinfo=UTC))
+
+    def _fail(self, sync: PreparedSync, error: HubError) -> None:
+        numbers = sync.numbers
+        if numbers.status is not Status.REFUSED:
+            numbers.status = Status.FAILED
+        numbers.trouble = numbers.trouble or Trouble.of(error)
+        settled = numbers.delivered + numbers.accepted + numbers.rejected + numbers.unknown + numbers.failed
+        numbers.held_back = numbers.add + numbers.update + numbers.remove - settled

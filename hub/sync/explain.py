@@ -1,0 +1,126 @@
+"""Why one person is, or is not, in each segment and audience, and what was delivered when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from hub.api import Destination
+from hub.consent.gate import Gate
+from hub.consent.verdict import Decision
+from hub.errors import HubError
+from hub.keys import keyed_hash
+from hub.ledger import Ledger, PersonState, Spell
+from hub.segments import Explanation
+from hub.segments import explain as explain_segment
+from hub.sync.wiring import Wiring
+
+if TYPE_CHECKING:
+    from hub.catalog import Session
+
+WAIT_FOR_CATALOG = 10.0
+"""Seconds that a question waits for a run that holds the catalog."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceStanding:
+    """A person and one audience: consent's decision, other reasons to withhold, and the stays so far."""
+
+    sync: str
+    destination: str
+    audience: str
+    segment: str
+    decision: Decision
+    withheld: str | None
+    spells: tuple[Spell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonExplained:
+    """One person found in the catalog, explained."""
+
+    person_id: int
+    addresses: tuple[tuple[str, str], ...]
+    segments: tuple[Explanation, ...]
+    audiences: tuple[AudienceStanding, ...]
+    blocks: PersonState
+
+
+@contextmanager
+def open_session(wiring: Wiring, as_of: datetime | None = None) -> Iterator[Session]:
+    """Open the client's catalog for a question.
+
+    Raises:
+        HubError: there is no catalog yet. BusyError: a run holds it for longer than 10 seconds.
+    """
+    if not wiring.catalog.exists:
+        raise HubError("nothing was read yet", next_step=f"run `hub pull {wiring.client.id}` first")
+    now = wiring.around.now()
+    with wiring.catalog.session(as_of or now, now, wait=WAIT_FOR_CATALOG) as session:
+        yield session
+
+
+def address_keys(session: Session, person_id: int) -> tuple[str, ...]:
+    """Return the keyed hashes of all of a person's addresses."""
+    rows = session.con.execute("select address_key from identities where person_id = ?", [person_id]).fetchall()
+    return tuple(key for (key,) in rows)
+
+
+def explain(wiring: Wiring, person: str, as_of: datetime | None = None) -> list[PersonExplained]:
+    """Explain everybody that an e-mail, phone or customer id names; an empty list means unknown."""
+    with wiring.open_ledger() as ledger, open_session(wiring, as_of) as session:
+        gate = Gate(
+            session.con,
+            settings=wiring.client.consent,
+            country=wiring.client.country,
+            as_of=session.as_of,
+            now=session.now,
+            blocks=ledger.blocks().table,
+        )
+        return [_explain_person(wiring, ledger, session, gate, found) for found in session.find(person)]
+
+
+def _explain_person(wiring: Wiring, ledger: Ledger, session: Session, gate: Gate, person_id: int) -> PersonExplained:
+    rows = session.con.execute(
+        "select kind, value from identities where person_id = ? order by kind, value", [person_id]
+    ).fetchall()
+    keys = address_keys(session, person_id)
+    (reference,) = session.con.execute("select person_ref from people where person_id = ?", [person_id]).fetchall()[0]
+    state = ledger.person_state((*keys, keyed_hash(wiring.key, reference)))
+    segments = tuple(
+        explain_segment(session, wiring.definitions, each.name, person_id, max_lag=wiring.client.guards.max_lag)
+        for each in wiring.definitions
+    )
+    standings = _standings(wiring, ledger, gate, person_id, state)
+    return PersonExplained(person_id, tuple(rows), segments, tuple(standings), state)
+
+
+def _standings(
+    wiring: Wiring, ledger: Ledger, gate: Gate, person_id: int, state: PersonState
+) -> Iterator[AudienceStanding]:
+    withheld = {sync: code for sync, code, _since in state.withheld}
+    for name, sync in wiring.client.syncs.items():
+        if not sync.enabled or sync.destination not in wiring.live_destinations:
+            continue
+        plugin = _plugin(wiring, sync.destination)
+        purpose = sync.purpose or wiring.purpose_of(sync.destination, ledger)
+        audience = sync.audience or sync.segment
+        yield AudienceStanding(
+            sync=name,
+            destination=sync.destination,
+            audience=audience,
+            segment=sync.segment,
+            decision=gate.explain(person_id, purpose, plugin.can.identify_by),
+            withheld=withheld.get(name),
+            spells=tuple(
+                each for each in state.spells if each.audience == audience and each.destination == sync.destination
+            ),
+        )
+
+
+def _plugin(wiring: Wiring, destination: str) -> type[Destination[Any]]:
+    plugin: type[Destination[Any]] = wiring.plugins.load("destination", wiring.client.destinations[destination].plugin)
+    return plugin

@@ -1,0 +1,217 @@
+"""What a person may ask of the shop, and what the shop may decide about a person: suppress, forget, export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Any
+
+from hub.api import Destination, Member, State
+from hub.catalog import normalise_email, normalise_phone
+from hub.consent.rules import CHANNELS
+from hub.deliver import Work, deliver
+from hub.errors import HubError
+from hub.keys import keyed_hash
+from hub.ledger import Ledger, NewBlock, Spell
+from hub.ledger.lock import hold
+from hub.sync.explain import open_session
+from hub.sync.wiring import Wiring
+
+EVERY_CHANNEL = "*"
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What was done about a person: lines done, and lines that are still open."""
+
+    addresses: int = 0
+    done: list[str] = field(default_factory=list)
+    still_open: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {"addresses": self.addresses, "done": self.done, "open": self.still_open}
+
+
+def addresses_of(wiring: Wiring, person: str) -> list[str]:
+    """Return the address texts of everybody that an e-mail, phone or customer id names, itself included."""
+    named = []
+    if "@" in person and (email := normalise_email(person)):
+        named.append(f"email:{email}")
+    elif phone := normalise_phone(person, wiring.client.country):
+        named.append(f"phone:{phone}")
+    systems = {wiring.system_of(source) for source in wiring.live_sources.values()}
+    if not named or "@" not in person:
+        named += [f"customer:{system}:{person.strip()}" for system in sorted(systems)]
+    if not wiring.catalog.exists:
+        return named
+    with open_session(wiring) as session:
+        for person_id in session.find(person):
+            rows = session.con.execute(
+                "select kind, system, value from identities where person_id = ?", [person_id]
+            ).fetchall()
+            named += [
+                f"customer:{system}:{value}" if kind == "customer" else f"{kind}:{value}"
+                for kind, system, value in rows
+            ]
+    return list(dict.fromkeys(named))
+
+
+def suppress(wiring: Wiring, person: str, *, channel: str = EVERY_CHANNEL, lift: bool = False) -> int:
+    """Block a person's addresses by hand, or lift what only a hand may lift; return how many blocks changed."""
+    keys = [keyed_hash(wiring.key, address) for address in addresses_of(wiring, person)]
+    with wiring.open_ledger() as ledger:
+        now = wiring.around.clock()
+        if lift:
+            channels = {EVERY_CHANNEL, *CHANNELS.values()} if channel == EVERY_CHANNEL else {channel}
+            changed = sum(ledger.lift(key, each) for key in keys for each in sorted(channels))
+        else:
+            changed = ledger.add_blocks(NewBlock(key, channel, "manual", now, "hub suppress") for key in keys)
+        for key in keys:
+            ledger.audit("lift" if lift else "suppress", key, channel)
+    return changed
+
+
+def export(wiring: Wiring, person: str) -> dict[str, Any]:
+    """Return everything held about a person as JSON data; empty where nobody knows them."""
+    addresses = addresses_of(wiring, person)
+    held: dict[str, Any] = {}
+    if wiring.catalog.exists:
+        with open_session(wiring) as session:
+            held = session.export_person(session.find(person))
+    with wiring.open_ledger() as ledger:
+        keys = [keyed_hash(wiring.key, address) for address in addresses]
+        state = ledger.person_state(keys)
+        ledger.audit("export", keys[0] if keys else None)
+    return {
+        "catalog": held,
+        "audiences": [_spell_json(spell) for spell in state.spells],
+        "withheld": [{"sync": sync, "code": code, "since": since.isoformat()} for sync, code, since in state.withheld],
+        "holdouts": [{"sync": sync, "since": entered.isoformat()} for sync, entered, _left in state.holdouts],
+        "blocks": [
+            {
+                "channel": block.channel,
+                "reason": block.reason,
+                "recorded_at": block.recorded_at.isoformat(),
+                "origin": block.origin,
+            }
+            for block, lifted in state.blocks
+            if lifted is None
+        ],
+    }
+
+
+def forget(wiring: Wiring, person: str) -> Receipt:
+    """Erase a person: blocked by keyed hash, removed at destinations, then wiped from catalog and ledger.
+
+    It works when nobody knows the person, and twice. The blocks come first, so that nothing that happens after
+    brings the person back; what a destination still holds is in the receipt.
+    """
+    with hold(wiring.folder), wiring.open_ledger() as ledger:
+        addresses = addresses_of(wiring, person)
+        keys = [keyed_hash(wiring.key, address) for address in addresses]
+        receipt = Receipt(addresses=len(addresses))
+        now = wiring.around.clock()
+        ledger.add_blocks(NewBlock(key, EVERY_CHANNEL, "erasure", now, "hub forget") for key in keys)
+        receipt.done.append(f"{len(keys)} addresses are blocked by keyed hash: no import brings them back")
+        spells = [spell for spell in ledger.person_state(keys).spells if spell.left_at is None]
+        with ExitStack() as stack:
+            connections = dict(_destinations(wiring, ledger, receipt, stack))
+            reached = [spell for spell in spells if _leave(wiring, ledger, spell, connections, receipt)]
+            _ask_to_forget(addresses, wiring.key, connections, receipt)
+        if wiring.catalog.exists:
+            with wiring.catalog.writer(now) as writer:
+                report = writer.erase(addresses)
+            receipt.done.append(f"catalog: {sum(report.rows.values())} rows erased and the file written anew")
+        _wipe_cache(wiring)
+        waiting = {spell.member_key for spell in spells} - {spell.member_key for spell in reached}
+        ledger.erase([key for key in keys if key not in waiting])
+        receipt.done.append("ledger: every identifier erased; hashes of blocks and of this request are kept")
+        for key in keys:
+            ledger.audit("forget", key)
+        return receipt
+
+
+def _destinations(
+    wiring: Wiring, ledger: Ledger, receipt: Receipt, stack: ExitStack
+) -> Iterator[tuple[str, Destination[Any]]]:
+    for name in wiring.live_destinations:
+        try:
+            destination = wiring.destination(name, ledger)
+        except HubError as error:
+            receipt.still_open.append(f"{name}: cannot be asked ({error})")
+            continue
+        stack.callback(destination.close)
+        yield name, destination
+
+
+def _leave(
+    wiring: Wiring, ledger: Ledger, spell: Spell, connections: dict[str, Destination[Any]], receipt: Receipt
+) -> bool:
+    """Take a person out of one audience now; tell whether that is done."""
+    where = f"{spell.destination}, audience {spell.audience!r}"
+    if not spell.state.may_be_held:
+        return True
+    destination = connections.get(spell.destination)
+    if destination is None:
+        receipt.still_open.append(
+            f"{where}: still holds the person; the destination is not in the file or cannot be asked"
+        )
+        return False
+    if destination.can.replaces:
+        return True
+    around = wiring.around
+    work = Work(
+        audience=ledger.audience_by_id(spell.audience_id),
+        destination=destination,
+        as_of=around.clock().astimezone(UTC),
+        run_id="",
+        removals=[[spell.member_key]],
+        channel=None,
+    )
+    tally = deliver(work, ledger, clock=around.clock, sleep=around.sleep, stop=around.stop)
+    if tally.delivered:
+        receipt.done.append(f"{where}: removed")
+        return True
+    receipt.still_open.append(f"{where}: not removed yet ({tally.error or 'accepted'}); the next run does it")
+    return False
+
+
+def _ask_to_forget(
+    addresses: Sequence[str], key: bytes, connections: dict[str, Destination[Any]], receipt: Receipt
+) -> None:
+    for name, destination in connections.items():
+        if type(destination).forget is Destination.forget:
+            receipt.still_open.append(f"{name}: cannot erase by itself; what was sent there is for you to delete")
+            continue
+        for address in addresses:
+            kind, _, value = address.partition(":")
+            if kind not in destination.can.identify_by:
+                continue
+            email, phone = (value if kind == each else None for each in ("email", "phone"))
+            member = Member(keyed_hash(key, address), email=email, phone=phone)
+            try:
+                outcome = destination.forget(member)
+            except HubError as error:
+                receipt.still_open.append(f"{name}: {error}")
+                continue
+            done = outcome.state in {State.DELIVERED, State.ACCEPTED}
+            (receipt.done if done else receipt.still_open).append(f"{name}: {outcome.reason or outcome.state.value}")
+
+
+def _wipe_cache(wiring: Wiring) -> None:
+    """Empty the connections' caches: a copy of an export may hold the person."""
+    for path in sorted((wiring.folder / "cache").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _spell_json(spell: Spell) -> dict[str, Any]:
+    times = {name: getattr(spell, name) for name in ("entered_at", "delivered_at", "left_at")}
+    return {
+        "destination": spell.destination,
+        "audience": spell.audience,
+        "state": spell.state.value,
+        **{name: value.isoformat() for name, value in times.items() if value is not None},
+    }

@@ -1,0 +1,251 @@
+"""From a catalog session to what each sync would send: segments, consent, attributes, difference, guards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from hub.api import TABLES, Destination, Op
+from hub.catalog import FACT_COLUMNS
+from hub.config.models import SyncSettings
+from hub.consent.cleared import Cleared
+from hub.consent.gate import Gate
+from hub.consent.rules import PURPOSES
+from hub.errors import ConfigError
+from hub.ledger import Audience, Ledger
+from hub.plan.diff import Difference, Judged, Request, diff, prepare_tables
+from hub.plan.guards import Guard, Held, watch
+from hub.segments import SegmentResult, run_segments
+from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach
+from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble
+from hub.sync.retired import settings_of
+from hub.sync.target import PreparedSync, Target
+from hub.sync.wiring import Wiring
+
+if TYPE_CHECKING:
+    from hub.catalog import Session
+
+_RETIRED_FROM = 10_000
+"""Where the numbers of audiences without a sync begin, in the names of temporary tables."""
+
+_NO_DELIVERIES = pa.table({"member_key": pa.array([], pa.string()), "delivered_at": pa.array([], pa.timestamp("us"))})
+
+
+@dataclass(slots=True)
+class Preparation:
+    """Computes every sync of a run on one catalog session.
+
+    ``failed`` are sources that could not be read, ``unheard`` the channels on which nobody may be added because
+    a destination's opt-outs could not be read for too long.
+    """
+
+    wiring: Wiring
+    session: Session
+    ledger: Ledger
+    failed: Mapping[str, str]
+    unheard: Mapping[str, str]
+    force: bool = False
+    _gate: Gate | None = None
+    _seen_block: int = 0
+    _results: dict[str, SegmentResult] = field(default_factory=dict)
+
+    def segments(self, wanted: Iterable[str] | None = None) -> list[SegmentNumbers]:
+        """Compute the segments and return their numbers in the order of the file."""
+        self.session.prepare_facts(self._attribute_facts())
+        self._results = run_segments(
+            self.session, self.wiring.definitions, wanted, max_lag=self.wiring.client.guards.max_lag
+        )
+        order = [name for name in self.wiring.client.segments if name in self._results]
+        return [_segment_numbers(self._results[name]) for name in order]
+
+    def syncs(
+        self, chosen: Mapping[str, SyncSettings], destinations: Mapping[str, Destination[Any]]
+    ) -> list[PreparedSync]:
+        """Compute what each chosen sync would send."""
+        self._open_gate()
+        return [
+            self._sync(number, self._target(name, settings, destinations[settings.destination]))
+            for number, (name, settings) in enumerate(chosen.items())
+        ]
+
+    def retired(
+        self, audiences: Sequence[Audience], destinations: Mapping[str, Destination[Any]]
+    ) -> list[PreparedSync]:
+        """Compute which members of audiences without a sync a record demands to remove."""
+        self._open_gate()
+        return [
+            self._ended(number, audience, destinations[audience.destination])
+            for number, audience in enumerate(audiences)
+        ]
+
+    def cleared_now(self, target: Target) -> Cleared | None:
+        """Return who is in a sync's segment and cleared on this session; None where the segment failed."""
+        result = self._results[target.settings.segment]
+        return None if result.table is None or result.error else self._judge(result.table, target).cleared
+
+    def _open_gate(self) -> Gate:
+        """Open the consent gate of this run, once."""
+        if self._gate is None:
+            con, client, blocks = self.session.con, self.wiring.client, self.ledger.blocks()
+            self._seen_block = blocks.seen
+            self._gate = Gate(
+                con,
+                settings=client.consent,
+                country=client.country,
+                as_of=self.session.as_of,
+                now=self.session.now,
+                blocks=blocks.table,
+            )
+            prepare_tables(con, blocks.table)
+        return self._gate
+
+    def _attribute_facts(self) -> list[str]:
+        used = {ours for sync in self.wiring.client.syncs.values() for ours in sync.attributes.values()}
+        return sorted((used & FACT_COLUMNS) - PEOPLE_COLUMNS)
+
+    def _target(self, name: str, settings: SyncSettings, destination: Destination[Any]) -> Target:
+        purpose = settings.purpose or destination.purpose
+        if purpose not in PURPOSES:
+            known = ", ".join(sorted(PURPOSES))
+            raise ConfigError(f"syncs.{name}: there is no purpose {purpose!r}; there are {known}")
+        audience = self.ledger.audience(name, settings.destination, settings.audience or settings.segment)
+        return Target(name, settings, destination, audience, purpose, self.wiring.definition_digest(name))
+
+    def _sync(self, number: int, target: Target) -> PreparedSync:
+        result = self._results[target.settings.segment]
+        unread = self._unread(result)
+        hints: tuple[str, ...] = ()
+        judged = None
+        if result.error is None and result.table is not None and unread is None:
+            judged, hints = self._judge_members(result.table, result, target)
+        difference = self._difference(number, target, judged, stale=result.stale)
+        sync = self._prepared(target, difference, result.members)
+        sync.numbers.notes += hints
+        if result.error is not None:
+            sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(result.error)
+        elif unread is not None:
+            self._hold(sync, Held(Guard.SOURCE, f"a source that it reads failed: {unread}", 0))
+        else:
+            self._guard(sync)
+        self._note_planned(sync)
+        return sync
+
+    def _ended(self, number: int, audience: Audience, destination: Destination[Any]) -> PreparedSync:
+        target = Target(
+            audience.sync, settings_of(audience), destination, audience, destination.purpose, audience.definition or ""
+        )
+        difference = self._difference(_RETIRED_FROM + number, target, None, stale=False)
+        return self._prepared(target, difference, 0)
+
+    def _unread(self, result: SegmentResult) -> str | None:
+        """Return why the data that a sync reads cannot be believed, or None.
+
+        Besides the segment's own tables every sync reads who people are and what they consented to. A source of
+        which nothing was ever read may have given any of them.
+        """
+        given: dict[str, set[str]] = {}
+        for table in TABLES:
+            for reach in self.session.reach(table):
+                given.setdefault(reach.source, set()).add(table)
+        read = result.reads | {"customers", "consents"}
+        return next((why for source, why in self.failed.items() if source not in given or given[source] & read), None)
+
+    def _judge(self, table: str, target: Target) -> Judged:
+        """Ask consent about the persons of a table."""
+        verdict = self._open_gate().clear(table, purpose=target.purpose, identify_by=target.destination.can.identify_by)
+        return Judged(verdict.cleared, verdict.withheld)
+
+    def _judge_members(self, table: str, result: SegmentResult, target: Target) -> tuple[Judged, tuple[str, ...]]:
+        """Ask consent about a segment's members and attach what the destination is to know."""
+        verdict = self._open_gate().clear(table, purpose=target.purpose, identify_by=target.destination.can.identify_by)
+        attributes = Attributes.of(target.settings, result)
+        if attributes.reads_facts:
+            self.session.prepare_facts(self._attribute_facts())
+        return Judged(attach(verdict.cleared, attributes, table), verdict.withheld), verdict.hints
+
+    def _difference(self, number: int, target: Target, judged: Judged | None, *, stale: bool) -> Difference:
+        con, can, now = self.session.con, target.destination.can, self.session.now
+        cooldown = target.settings.cooldown or target.destination.cooldown
+        audience = target.audience.audience_id
+        request = Request(
+            number=number,
+            channel=target.channel,
+            judged=judged,
+            judge=lambda table: self._judge(table, target),
+            membership=self.ledger.membership_batches(audience, times=can.refresh_after is not None),
+            last_deliveries=self.ledger.last_deliveries(audience) if cooldown else _NO_DELIVERIES,
+            recent_deliveries=self._recent_deliveries(can.cap),
+            now=now,
+            repeatable=can.repeatable,
+            updates=Op.UPDATE in can.ops,
+            mirror=target.settings.mode == "mirror",
+            refresh=can.refresh_after,
+            cooldown=cooldown,
+            cap=can.cap,
+            salt=f"{target.audience.destination}/{target.audience.name}",
+            holdout=target.settings.holdout,
+            stale=stale,
+        )
+        return diff(con, request)
+
+    def _recent_deliveries(self, cap: timedelta | None) -> pa.Table:
+        if cap is None:
+            return _NO_DELIVERIES
+        return self.ledger.recent_deliveries((self.session.now - cap).replace(tzinfo=UTC))
+
+    def _prepared(self, target: Target, difference: Difference, members: int) -> PreparedSync:
+        size = difference.size
+        numbers = SyncNumbers(
+            target.name,
+            target.settings.segment,
+            target.settings.destination,
+            target.audience.name,
+            members=members,
+            withheld=difference.withheld,
+            cleared=len(difference.cleared) if difference.cleared else 0,
+            add=size.add,
+            update=size.update,
+            remove=size.removals + size.demanded,
+            unchanged=difference.unchanged,
+        )
+        if difference.cleared is None:
+            # Nobody was judged: no members to tell of, and whoever is in stays but for what a record demands.
+            numbers.members, numbers.unchanged = 0, size.held - size.demanded
+        return PreparedSync(target, difference, numbers, self._seen_block)
+
+    def _guard(self, sync: PreparedSync) -> None:
+        target, size = sync.target, sync.difference.size
+        sync.waits = self.unheard.get(target.channel)
+        if sync.waits:
+            sync.numbers.notes.append(sync.waits)
+        limits = self.wiring.client.guards_with(target.settings.guards)
+        first = target.audience.definition is None
+        changed = not first and target.audience.definition != target.definition
+        for held in watch(size, limits, first=first, definition_changed=changed):
+            if not self.force and not self.ledger.is_approved(sync.name, held.guard, held.size, target.definition):
+                self.ledger.hold(sync.name, held.guard, held.size, about=target.definition, detail=held.text)
+                self._hold(sync, held)
+
+    def _hold(self, sync: PreparedSync, held: Held) -> None:
+        client = self.wiring.client.id
+        step = f"look at `hub plan {client}`, then run `hub approve {client} {sync.name}`"
+        if held.guard is Guard.SOURCE:
+            step = f"correct the source, then run `hub sync {client}`"
+        sync.held.append(held)
+        sync.numbers.status = Status.REFUSED
+        sync.numbers.guards.append({"guard": held.guard.value, "text": held.text, "size": held.size, "next_step": step})
+
+    def _note_planned(self, sync: PreparedSync) -> None:
+        """Remember whom this sync is about to mail, so that a later one with a cap leaves them alone."""
+        additions = sync.difference.select(Op.ADD) if sync.target.destination.can.cap and sync.may_add else None
+        if additions is not None:
+            self.session.con.execute(f"insert into planned_deliveries select person_id from {additions.table}")
+
+
+def _segment_numbers(result: SegmentResult) -> SegmentNumbers:
+    trouble = Trouble.of(result.error) if result.error is not None else None
+    return SegmentNumbers(result.name, result.members, list(result.notes), trouble)

@@ -1,0 +1,182 @@
+"""Pull: what the sources have, into the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+from hub.api import Page, Source
+from hub.errors import AuthError, HubError, PluginError, SourceError, TransientError
+from hub.keys import keyed_hash
+from hub.ledger import Freshness, Ledger, NewBlock
+from hub.plan.guards import Guard
+from hub.sync.numbers import SourceNumbers, Status, Trouble
+from hub.sync.wiring import Wiring
+
+if TYPE_CHECKING:
+    from hub.catalog import OptOut, Shrink, StreamReport, Writer
+
+
+class InterruptedRun(HubError):
+    """Somebody asked the run to stop; what was done is recorded."""
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What a pull got: numbers per source, and what the user should know."""
+
+    sources: list[SourceNumbers] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Return the sources that failed, each with its trouble."""
+        return {
+            source.name: f"{source.name}: {source.trouble.text if source.trouble else 'failed'}"
+            for source in self.sources
+            if source.status is Status.FAILED
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Puller:
+    """Reads the sources of one client into its catalog, one stream after the other."""
+
+    wiring: Wiring
+    ledger: Ledger
+    writer: Writer
+    force: bool = False
+
+    def pull(self, sources: Mapping[str, Source[Any]]) -> Pulled:
+        """Read every source; one that fails does not keep the others from being read."""
+        pulled = Pulled([self._pull_source(name, source) for name, source in sources.items()])
+        self.wiring.around.progress("people and identities", 0, None)
+        report = self.writer.rebuild()
+        for till in report.tills:
+            pulled.notes.append(
+                f"a customer of {till.system} has {till.emails} e-mails (a till?): it joins nobody's orders together"
+            )
+        return pulled
+
+    def _pull_source(self, name: str, source: Source[Any]) -> SourceNumbers:
+        numbers = SourceNumbers(name)
+        for stream in source.streams:
+            try:
+                self._pull_stream(name, source, stream, numbers)
+            except (SourceError, AuthError, TransientError, PluginError) as error:
+                self._fail(numbers, Trouble.of(error))
+            except HubError:
+                raise
+            except Exception as error:  # noqa: BLE001  # a plugin's fault: this source failed, the others are read
+                self._fail(
+                    numbers, Trouble.of(PluginError(f"{self._plugin(name)} broke while reading {stream}: {error!r}"))
+                )
+        self._note_freshness(name, source, numbers)
+        return numbers
+
+    def _fail(self, numbers: SourceNumbers, trouble: Trouble) -> None:
+        numbers.status = Status.FAILED
+        numbers.trouble = numbers.trouble or trouble
+
+    def _pull_stream(self, name: str, source: Source[Any], stream: str, numbers: SourceNumbers) -> None:
+        settings = self.wiring.client.sources[name]
+        report = self.writer.load(
+            name,
+            self.wiring.system_of(settings),
+            stream,
+            source.streams[stream],
+            self._pages(name, source, stream, numbers),
+            guards=self.wiring.client.guards_with(settings.guards),
+            accept_shrink=dict.fromkeys(source.streams[stream].tables, 0) if self.force else self._approved(name),
+            erasures=_erasures(self.ledger),
+            on_blocks=self._write_blocks,
+        )
+        for table in {*report.read, *report.rejected}:
+            numbers.tables[table] = {"read": report.read.get(table, 0), "rejected": report.rejected.get(table, 0)}
+        if report.dropped:
+            numbers.notes.append(f"{report.dropped} rows of people who were erased were dropped")
+        numbers.notes += report.notes
+        self._set_reach(name, source, report)
+        self._judge_shrink(name, report, numbers)
+
+    def _pages(self, name: str, source: Source[Any], stream: str, numbers: SourceNumbers) -> Iterator[Page]:
+        around, done = self.wiring.around, 0
+        pages = source.read(stream, self.writer.cursor(name, stream), around.clock())
+        for page in pages:
+            if around.stop.is_set():
+                raise InterruptedRun("stopped while reading", next_step="run it again: it continues where it stopped")
+            numbers.notes += page.notes
+            yield page
+            done += sum(rows.num_rows if hasattr(rows, "num_rows") else _length(rows) for rows in page.tables.values())
+            around.progress(f"{name}: {stream}", done, page.total)
+
+    def _set_reach(self, name: str, source: Source[Any], report: StreamReport) -> None:
+        if not report.pages:
+            return
+        for table in report.read:
+            self.writer.set_reach(name, table, source.reach(table))
+
+    def _judge_shrink(self, name: str, report: StreamReport, numbers: SourceNumbers) -> None:
+        """Hold a snapshot that lost too much, until somebody approves its size."""
+        if report.pages and not report.shrunk:
+            for held in self.ledger.held(name):
+                self.ledger.release(name, held.guard)
+        for shrink in report.shrunk:
+            text = f"{shrink.table} shrank from {shrink.before:,} to {shrink.after:,} rows; the old content stands"
+            step = f"if that is right, run `hub approve {self.wiring.client.id} {name}`; otherwise export it again"
+            self.ledger.hold(name, _shrink_guard(shrink), shrink.after, detail=text)
+            self._fail(numbers, Trouble(text, step))
+
+    def _approved(self, name: str) -> dict[str, int]:
+        """Return the tables whose shrinking somebody approved, with the rows approved."""
+        prefix = f"{Guard.SOURCE.value}:"
+        return {
+            held.guard.removeprefix(prefix): held.size
+            for held in self.ledger.held(name)
+            if held.approved_at is not None and held.guard.startswith(prefix)
+        }
+
+    def _write_blocks(self, opt_outs: Sequence[OptOut]) -> None:
+        """Write refusals that reading again could not tell, before the page that tells them is stored."""
+        key = self.wiring.key
+        self.ledger.add_blocks(
+            NewBlock(keyed_hash(key, each.address), each.channel, each.reason, _aware(each.recorded_at), each.origin)
+            for each in opt_outs
+        )
+
+    def _note_freshness(self, name: str, source: Source[Any], numbers: SourceNumbers) -> None:
+        """Tell the ledger how far every table reaches, since status reads the ledger alone."""
+        now, status = self.wiring.around.clock(), numbers.status.value
+        for record in self.ledger.freshness():
+            if record.source == name and record.table not in numbers.tables:
+                self.ledger.set_freshness(replace(record, status=status, read_at=now))
+        for table, counts in numbers.tables.items():
+            reach = source.reach(table)
+            start, until = (_aware(each) if each else None for each in (reach.start, reach.fresh_until))
+            self.ledger.set_freshness(
+                Freshness(name, table, start, until, counts["read"], counts["rejected"], status, now)
+            )
+
+    def _plugin(self, source: str) -> str:
+        return str(self.wiring.plugins.entry("source", self.wiring.client.sources[source].plugin))
+
+
+def _shrink_guard(shrink: Shrink) -> str:
+    return f"{Guard.SOURCE.value}:{shrink.table}"
+
+
+def _erasures(ledger: Ledger) -> Any:
+    table = ledger.blocks().table
+    return table.filter(pc.equal(table["reason"], "erasure")).select(["address_key", "recorded_at"])
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _length(rows: Any) -> int:
+    return len(rows) if hasattr(rows, "__len__") else 0

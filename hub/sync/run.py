@@ -1,0 +1,202 @@
+"""The main job for one client: listen, pull, segments, consent, plan, deliver, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hub.api import Destination
+from hub.config.models import SyncSettings
+from hub.errors import BusyError, ConfigError, HubError, RefusedError
+from hub.ledger import Audience, Ledger
+from hub.ledger.lock import hold
+from hub.sync.delivery import Delivery
+from hub.sync.listen import listen
+from hub.sync.numbers import RunNumbers, Status, Trouble
+from hub.sync.prepare import Preparation
+from hub.sync.pull import Pulled, Puller
+from hub.sync.retired import Retired, retire_missing
+from hub.sync.target import PreparedSync
+from hub.sync.wiring import Wiring
+
+if TYPE_CHECKING:
+    from hub.catalog import Session
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run is to do.
+
+    Attributes:
+        command: what the user called; kept with the run.
+        pull, deliver: read the sources first; send the difference.
+        as_of: the instant to compute for (naive UTC); default: the instant after the pull.
+        force: let every guard through, by hand.
+        only: the syncs to do; None: all that are switched on.
+        ask: asked about a sync that a guard holds, on a terminal; true lets it through.
+        inspect: called with everything computed, before anything is sent (plan files).
+    """
+
+    command: str
+    pull: bool = True
+    deliver: bool = True
+    as_of: datetime | None = None
+    force: bool = False
+    only: frozenset[str] | None = None
+    ask: Callable[[PreparedSync], bool] | None = None
+    inspect: Callable[[Prepared], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything a run computed: its session, ledger and syncs."""
+
+    wiring: Wiring
+    run_id: str
+    session: Session
+    ledger: Ledger
+    preparation: Preparation
+    syncs: list[PreparedSync]
+    numbers: RunNumbers
+
+
+def run_client(wiring: Wiring, options: RunOptions) -> RunNumbers:
+    """Do the main job for one client and return its numbers.
+
+    A client that another process works on is skipped.
+
+    Raises:
+        ConfigError: a setting or secret is missing or wrong; nothing was started.
+    """
+    try:
+        with hold(wiring.folder), wiring.open_ledger() as ledger:
+            return _Run(wiring, options, ledger).run()
+    except BusyError as error:
+        return _skipped(wiring, error)
+
+
+def pull_client(wiring: Wiring, *, force: bool = False) -> RunNumbers:
+    """Read the sources of one client; a busy client is skipped."""
+    try:
+        with hold(wiring.folder), wiring.open_ledger() as ledger:
+            return _Run(wiring, RunOptions("pull", force=force), ledger).pull()
+    except BusyError as error:
+        return _skipped(wiring, error)
+
+
+def _skipped(wiring: Wiring, error: BusyError) -> RunNumbers:
+    return RunNumbers(wiring.client.id, "", status=Status.SKIPPED, trouble=Trouble.of(error))
+
+
+class _Run:
+    """One execution; its parts share what it was asked and what it found."""
+
+    def __init__(self, wiring: Wiring, options: RunOptions, ledger: Ledger) -> None:
+        self.wiring, self.options, self.ledger = wiring, options, ledger
+        self.around = wiring.around
+
+    def run(self) -> RunNumbers:
+        """Make every connection, so that a mistake in the wiring stops the run before it starts; then do it."""
+        retired = retire_missing(self.wiring, self.ledger)
+        with self._connections(retired.audiences) as (sources, destinations):
+            return self._recorded(lambda numbers: self._do(numbers, sources, destinations, retired))
+
+    def pull(self) -> RunNumbers:
+        """Read the sources and do nothing else."""
+        with closing_all(self.wiring.sources(self.ledger)) as sources:
+            return self._recorded(lambda numbers: self._note_pull(numbers, self._pull(sources)))
+
+    def _recorded(self, work: Callable[[RunNumbers], None]) -> RunNumbers:
+        """Do the work as a run that the ledger knows, however it ends."""
+        run_id = self.ledger.start_run(self.options.command)
+        numbers = RunNumbers(self.wiring.client.id, run_id)
+        try:
+            work(numbers)
+        except (ConfigError, RefusedError):
+            numbers.status = Status.REFUSED
+            self._end(numbers)
+            raise
+        except HubError as error:
+            numbers.status, numbers.trouble = Status.FAILED, Trouble.of(error)
+        except BaseException:
+            numbers.status = Status.FAILED
+            self._end(numbers)
+            raise
+        numbers.settle(delivered=self.options.deliver)
+        self._end(numbers)
+        return numbers
+
+    @staticmethod
+    def _note_pull(numbers: RunNumbers, pulled: Pulled) -> None:
+        numbers.sources = pulled.sources
+        numbers.notes += pulled.notes
+
+    def _do(
+        self,
+        numbers: RunNumbers,
+        sources: Mapping[str, Any],
+        destinations: Mapping[str, Destination[Any]],
+        retired: Retired,
+    ) -> None:
+        heard = listen(self.ledger, destinations, self.around, self.wiring.key)
+        numbers.notes += [*heard.notes, *retired.notes]
+        pulled = self._pull(sources)
+        self._note_pull(numbers, pulled)
+        now = self.around.now()
+        numbers.as_of = self.options.as_of or now
+        self.ledger.set_run_as_of(numbers.run_id, numbers.as_of.replace(tzinfo=UTC))
+        with self.wiring.catalog.session(numbers.as_of, now) as session:
+            preparation = Preparation(
+                self.wiring, session, self.ledger, pulled.failed, heard.unheard, force=self.options.force
+            )
+            chosen = self._chosen()
+            numbers.segments = preparation.segments()
+            prepared = preparation.syncs(chosen, destinations)
+            ended = preparation.retired(retired.audiences, destinations)
+            numbers.syncs = [sync.numbers for sync in prepared]
+            numbers.retired = [sync.numbers for sync in ended]
+            everything = Prepared(self.wiring, numbers.run_id, session, self.ledger, preparation, prepared, numbers)
+            if self.options.inspect:
+                self.options.inspect(everything)
+            if self.options.deliver:
+                Delivery(everything, self.options.ask).deliver([*ended, *prepared])
+                for sync in prepared:
+                    self.ledger.set_last_run(sync.name, sync.numbers.status.value)
+
+    def _pull(self, sources: Mapping[str, Any]) -> Pulled:
+        catalog = self.wiring.catalog
+        if not self.options.pull and catalog.exists:
+            return Pulled()
+        with catalog.writer(self.around.clock()) as writer:
+            return Puller(self.wiring, self.ledger, writer, self.options.force).pull(sources)
+
+    def _chosen(self) -> dict[str, SyncSettings]:
+        syncs = {name: sync for name, sync in self.wiring.client.syncs.items() if sync.enabled}
+        if self.options.only is None:
+            return syncs
+        return {name: sync for name, sync in syncs.items() if name in self.options.only}
+
+    @contextmanager
+    def _connections(self, retired: Sequence[Audience]) -> Iterator[tuple[dict[str, Any], dict[str, Destination[Any]]]]:
+        with closing_all(self.wiring.sources(self.ledger)) as sources, closing_all({}) as destinations:
+            kept = {sync.destination for sync in self._chosen().values()}
+            kept |= {audience.destination for audience in retired}
+            for name in sorted(kept):
+                destinations[name] = self.wiring.destination(name, self.ledger)
+            yield sources, destinations
+
+    def _end(self, numbers: RunNumbers) -> None:
+        self.ledger.end_run(numbers.run_id, numbers.status.value, numbers.as_json())
+
+
+@contextmanager
+def closing_all(connections: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Close every connection in the dictionary at the end, also those added meanwhile."""
+    try:
+        yield connections
+    finally:
+        for connection in connections.values():
+            connection.close()

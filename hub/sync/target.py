@@ -1,0 +1,62 @@
+"""What a sync is about, and what a run prepared for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.api import Destination
+from hub.config.models import SyncSettings
+from hub.consent.rules import CHANNELS
+from hub.ledger import Audience
+from hub.plan.diff import Difference
+from hub.plan.guards import Held
+from hub.sync.numbers import Status, SyncNumbers
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One sync: its settings, its destination, its audience, and the digest of what it delivers."""
+
+    name: str
+    settings: SyncSettings
+    destination: Destination[Any]
+    audience: Audience
+    purpose: str
+    definition: str
+
+    @property
+    def channel(self) -> str:
+        """Return the consent channel of the purpose; ``own_shop`` has none but erasure."""
+        return CHANNELS.get(self.purpose, self.purpose)
+
+
+@dataclass(slots=True)
+class PreparedSync:
+    """One sync, ready to be shown or sent.
+
+    ``held`` are the guards that hold it; ``waits`` is another reason why nobody may be added now. ``seen_block``
+    is the highest block number that consent saw.
+    """
+
+    target: Target
+    difference: Difference
+    numbers: SyncNumbers
+    seen_block: int
+    held: list[Held] = field(default_factory=list)
+    waits: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the sync's name."""
+        return self.target.name
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether nothing but removals that a record demands may go."""
+        return bool(self.held) or self.difference.cleared is None or self.numbers.status is Status.FAILED
+
+    @property
+    def may_add(self) -> bool:
+        """Tell whether people may be added and updated now."""
+        return not self.is_held and self.waits is None

@@ -1,0 +1,211 @@
+"""A client's wiring: its configuration turned into connections, segments and a place for its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+from hub.api import Config, Destination, Endpoint, Segment, Shop, Source
+from hub.catalog import Catalog, CatalogSettings
+from hub.config import Client, ConnectionSettings, Workspace, build_config
+from hub.errors import ConfigError, PluginError
+from hub.keys import load_key
+from hub.ledger import Ledger
+from hub.plugins import Plugins
+from hub.secrets import Secrets
+from hub.segments import Definition, SettingsLike, definitions_from
+from hub.sync.surroundings import Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class StandIns:
+    """The stand-ins that run: address by plugin, and the secrets each accepts."""
+
+    addresses: Mapping[str, str]
+    secrets: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """One client, ready to be worked on. ``stand_ins`` sends every address to the sandbox, with files of its own."""
+
+    workspace: Workspace
+    client: Client
+    plugins: Plugins
+    around: Surroundings = field(default_factory=Surroundings)
+    stand_ins: StandIns | None = None
+
+    @cached_property
+    def folder(self) -> Path:
+        """Return the client's own folder, made with mode 0700 where it is missing."""
+        state = self.client.open_state()
+        if self.stand_ins is None:
+            return state
+        folder = state.parent / "sandbox" / self.client.id
+        for made in (folder.parent, folder):
+            made.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @cached_property
+    def key(self) -> bytes:
+        """Return the client's key."""
+        return load_key(self.folder)
+
+    def open_ledger(self) -> Ledger:
+        """Open the client's ledger."""
+        return Ledger.open(self.folder, self.around.clock)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """Return the client's catalog."""
+        client = self.client
+        settings = CatalogSettings(
+            country=client.country,
+            currency=client.currency,
+            currencies=client.currencies,
+            timezone=client.timezone,
+            sources=[(name, self.system_of(settings)) for name, settings in self.live_sources.items()],
+            consent_from=client.consent.sources,
+            memory_limit=self.workspace.memory_limit,
+        )
+        return Catalog(self.folder, settings, self.key)
+
+    @property
+    def live_sources(self) -> dict[str, ConnectionSettings]:
+        """Return the sources that are switched on, in the order listed."""
+        return {name: source for name, source in self.client.sources.items() if source.enabled}
+
+    @property
+    def live_destinations(self) -> dict[str, ConnectionSettings]:
+        """Return the destinations that are switched on."""
+        return {name: each for name, each in self.client.destinations.items() if each.enabled}
+
+    @staticmethod
+    def system_of(source: ConnectionSettings) -> str:
+        """Return the shop that a source is a door to."""
+        return str(source.options.get("system") or source.name)
+
+    def source(self, name: str, ledger: Ledger) -> Source[Any]:
+        """Make one source. Raises ConfigError where a setting or secret is missing."""
+        source: Source[Any] = self._connection("source", self.client.sources[name], ledger)
+        return source
+
+    def sources(self, ledger: Ledger) -> dict[str, Source[Any]]:
+        """Make every source. Raises ConfigError where a setting or secret is missing."""
+        return {name: self.source(name, ledger) for name in self.live_sources}
+
+    def destination(self, name: str, ledger: Ledger) -> Destination[Any]:
+        """Make one destination. Raises ConfigError where a setting or secret is missing."""
+        destination: Destination[Any] = self._connection("destination", self.client.destinations[name], ledger)
+        return destination
+
+    def purpose_of(self, name: str, ledger: Ledger) -> str:
+        """Return a destination's purpose; where it cannot be made (a missing secret), what its plugin declares."""
+        try:
+            return self.destination(name, ledger).purpose
+        except ConfigError:
+            plugin: type[Destination[Any]] = self.plugins.load("destination", self.client.destinations[name].plugin)
+            return plugin.can.purpose
+
+    @cached_property
+    def definitions(self) -> tuple[Definition, ...]:
+        """Return the segments that are switched on."""
+        return definitions_from(self.client.segments.values(), self._load_segment, self._segment_config)
+
+    def plugin_versions(self) -> dict[str, str]:
+        """Return what each plugin in use is, for plan files: its origin and, for a strategy, its version."""
+        versions = {}
+        for kind, each in self._plugged():
+            entry = self.plugins.entry(kind, each)
+            versions[f"{kind} {each}"] = entry.origin
+        for definition in self.definitions:
+            if definition.strategy is not None:
+                versions[f"segment {definition.strategy.name}"] += f", version {definition.strategy.version}"
+        return versions
+
+    def definition_digest(self, sync: str) -> str:
+        """Hash what a sync delivers: its segments with settings and versions, attributes, purpose and mode."""
+        settings = self.client.syncs[sync]
+        known = {definition.name: definition for definition in self.definitions}
+        told: dict[str, Any] = {}
+        waiting = [settings.segment]
+        while waiting:
+            definition = known.get(waiting.pop())
+            if definition is None or definition.name in told:
+                continue
+            waiting += definition.operands
+            told[definition.name] = [
+                definition.strategy and [definition.strategy.name, definition.strategy.version, definition.settings],
+                [definition.all, definition.any, definition.none],
+            ]
+        what = [settings.segment, told, settings.attributes, settings.purpose, settings.mode]
+        return sha256(dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+    def _plugged(self) -> set[tuple[str, str]]:
+        return (
+            {("source", each.plugin) for each in self.live_sources.values()}
+            | {("destination", each.plugin) for each in self.live_destinations.values()}
+            | {("segment", each.strategy.name) for each in self.definitions if each.strategy is not None}
+        )
+
+    def _load_segment(self, name: str) -> type[Segment[Any]]:
+        where = next(each.where for each in self.client.segments.values() if each.enabled and each.plugin == name)
+        return self._load("segment", name, where)
+
+    def _load(self, kind: str, name: str, where: Where) -> type[Any]:
+        """Load a plugin; one that does not exist is a mistake in the file, told with its place."""
+        if name not in self.plugins.names(kind):
+            problem = f"there is no {kind} plugin {name!r}; {suggest(name, self.plugins.names(kind))}"
+            step = "Run `hub plugins list`; install what has it, or put its file into plugins/."
+            raise ConfigError(where.below("plugin").say(problem), next_step=step)
+        return self.plugins.load(kind, name)
+
+    def _segment_config(self, model: type[Config], settings: SettingsLike) -> Config:
+        return build_config(model, settings.options, where=self.client.segments[settings.name].where)
+
+    def _connection(self, kind: str, settings: ConnectionSettings, ledger: Ledger) -> Any:
+        plugin = self._load(kind, settings.plugin, settings.where)
+        stand_in = self.stand_ins.secrets.get(settings.plugin) if self.stand_ins else None
+        secrets = Secrets(self.client.id, self.workspace.secrets_dir, self.around.environ).of(settings.name, stand_in)
+        config = build_config(plugin.Config, settings.options, where=settings.where, secrets=secrets)
+        config = self._redirect(config, settings.plugin)
+        try:
+            made = plugin(
+                connection=settings.name,
+                config=config,
+                shop=self._shop(settings.name),
+                remember=ledger.memory(settings.name),
+            )
+        except (ConfigError, PluginError):
+            raise
+        except Exception as error:  # a plugin's constructor: isolated and named
+            raise PluginError(f"{self.plugins.entry(kind, settings.plugin)} failed to start: {error}") from error
+        return made
+
+    def _redirect(self, config: Config, plugin: str) -> Config:
+        """Send a connection's addresses to its stand-in."""
+        if self.stand_ins is None or plugin not in self.stand_ins.addresses:
+            return config
+        address = Endpoint(self.stand_ins.addresses[plugin])
+        fields = [name for name in type(config).model_fields if isinstance(getattr(config, name), Endpoint)]
+        return config.model_copy(update=dict.fromkeys(fields, address))
+
+    def _shop(self, connection: str) -> Shop:
+        cache = self.folder / "cache" / connection
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        client = self.client
+        return Shop(
+            client.id,
+            client.name,
+            client.timezone,
+            client.country,
+            client.currency,
+            self.workspace.folder,
+            cache,
+            self.folder if self.stand_ins else self.workspace.folder,
+        )

@@ -1,0 +1,148 @@
+"""Make the pages of a stream out of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from hub_csv import groups, query
+from hub_csv.feeds import Feed
+from hub_csv.parts import Part
+from hub_csv.reading import BATCH, SMALL, Reader, failures, key_of, statement, usable, valued
+
+Rows = Iterator[tuple[str, pa.Table]]
+
+
+@dataclass(slots=True)
+class Reading:
+    """One read of a stream: parts from the oldest to the newest, and what is worth saying about it."""
+
+    reader: Reader
+    parts: Sequence[Part]
+    notes: list[str] = field(default_factory=list)
+    _disputed: set[int] = field(default_factory=set)
+
+    def rows(self) -> Rows:
+        """Yield tables of canonical rows; afterwards ``reader.rejected`` and ``notes`` are complete.
+
+        Raises:
+            SourceError: a file cannot be used.
+        """
+        self.parts = [query.resolved(self.reader, part, number) for number, part in enumerate(self.parts)]
+        numbered = list(enumerate(self.parts))
+        for number, part in numbered:
+            self.reader.first_look(part, number)
+        for table in dict.fromkeys(part.main.table for part in self.parts if part.grouped is None):
+            self._settle(table, [(n, p) for n, p in numbered if p.grouped is None and p.main.table == table])
+        for number, part in numbered:
+            for feed in part.feeds if part.grouped is None else ():
+                if feed.table != "consents":
+                    yield from self._direct(part, number, feed)
+        together = [(number, part) for number, part in numbered if part.grouped is not None]
+        if together:
+            yield from groups.rows(self.reader, together, self.notes)
+        yield from self._statements(numbered)
+
+    def _settle(self, table: str, parts: list[tuple[int, Part]]) -> None:
+        """Where several files have the same key, let the newest file's row stand."""
+        if len(parts) < 2 or table in ("consents", "traits"):
+            return
+        reader = self.reader
+        reader.con.execute(statement("make_keys"))
+        for number, part in parts:
+            with failures(part.label):
+                rows = reader.fields(part, number, numbered=_numbered(part, part.main))
+                main = part.main
+                rows = valued(main, statement("kept", rows=rows, keep=main.keep))
+                sql = statement("add_keys", number=number, key=key_of(main), rows=rows, reason=main.reason)
+                added = reader.number(sql)
+            self._learn(part, number, added)
+        reader.con.execute(statement("make_stale"))
+        stale = {number for (number,) in reader.fetch("select distinct part from stale")}
+        if not stale:
+            return
+        self._disputed |= stale
+        reader.con.execute(statement("make_contents"))
+        for number, part in parts:
+            rows = reader.fields(part, number, numbered=_numbered(part, part.main))
+            content = f"[{', '.join(f'({sql})::varchar' for sql in _shared(parts, part))}]"
+            reader.con.execute(
+                statement("add_contents", number=number, key=key_of(part.main), rows=rows, content=content)
+            )
+        disagree = reader.number(statement("disagreeing"))
+        if disagree:
+            self.notes.append(disagreement(table, disagree, [part for _, part in parts]))
+
+    def _direct(self, part: Part, number: int, feed: Feed) -> Rows:
+        reader, stale = self.reader, number in self._disputed
+        sql = reader.rows(part, number, feed, numbered=_numbered(part, feed), stale=stale)
+        seen = broken = 0
+        with failures(part.label):
+            for batch in reader.con.sql(sql).to_arrow_reader(BATCH):
+                table, bad = usable(batch)
+                seen, broken = seen + batch.num_rows, broken + bad
+                if table.num_rows:
+                    yield feed.table, table
+            self._learn(part, number, seen)
+            if broken:
+                reader.look_again(part, number, feed, stale=stale)
+
+    def _statements(self, numbered: list[tuple[int, Part]]) -> Rows:
+        """Yield what people permitted, one row per address and channel over all files."""
+        said = [(n, part, feed) for n, part in numbered for feed in part.feeds if feed.table == "consents"]
+        if not said:
+            return
+        queries = [self._consents(*some) for some in said]
+        with failures(" and ".join(part.label for _, part, _ in said)):
+            repeated = self.reader.fetch(
+                statement("repeated_statements", rows=" union all by name ".join(f"from ({sql})" for sql in queries))
+            )
+        for number, part, _ in said:
+            self._learn(part, number, repeated[0][1])
+        if not repeated[0][0]:
+            for number, part, feed in said:
+                yield from self._direct(part, number, feed)
+            return
+        reader = self.reader
+        reader.con.execute(statement("make_statements", rows=self._consents(*said[0])))
+        for number, part, feed in said:
+            reader.con.execute(_widened(feed))
+            reader.con.execute(statement("add_statements", rows=self._consents(number, part, feed)))
+            reader.look_again(part, number, feed, stale=number in self._disputed)
+        reader.con.execute(statement("pick_statements"))
+        for batch in reader.con.sql(statement("statements")).to_arrow_reader(BATCH):
+            yield "consents", pa.Table.from_batches([batch])
+
+    def _consents(self, number: int, part: Part, feed: Feed) -> str:
+        return self.reader.rows(part, number, feed, numbered=False, stale=number in self._disputed)
+
+    def _learn(self, part: Part, number: int, rows: int) -> None:
+        if part.query is None:
+            self.reader.learn(part.opened, number, part.main.table, rows)
+
+
+def _widened(feed: Feed) -> str:
+    return "; ".join(f"alter table statements add column if not exists {name} varchar" for name in feed.columns)
+
+
+def _numbered(part: Part, feed: Feed) -> bool:
+    return part.size <= SMALL or "_record" in feed.columns.get("line", "")
+
+
+def _shared(parts: list[tuple[int, Part]], part: Part) -> list[str]:
+    """Return the columns that all files of a table have, so that their contents can be compared."""
+    names = set.intersection(*(set(other.main.columns) for _, other in parts))
+    return [sql for name, sql in part.main.columns.items() if name in names]
+
+
+def disagreement(table: str, count: int, parts: Sequence[Part]) -> str:
+    """Say which file wins where several files differ."""
+    labels = ", ".join(part.label for part in parts)
+    what = table.replace("_", " ") if count != 1 else table.replace("_", " ").removesuffix("s")
+    verb = "stand" if count != 1 else "stands"
+    return (
+        f"{count:,} {what} {verb} in several files with different content ({labels}); "
+        f"the newest file, {parts[-1].label}, was taken"
+    )
