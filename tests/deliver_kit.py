@@ -113,7 +113,9 @@ class World:
         text = pa.string()
         names = ["member_key", "email", "phone", "attributes_hash", "data_hash", *attributes]
         made = [member_row(row) if isinstance(row, str) else row for row in rows]
-        columns = {name: pa.array([row.get(name) for row in made], None if name in attributes else text) for name in names}
+        columns = {
+            name: pa.array([row.get(name) for row in made], None if name in attributes else text) for name in names
+        }
         self.con.register(f"{named}_rows", pa.table(columns))
         self.con.execute(f"create temporary table {named} as select * from {named}_rows")
         return consent.Cleared(self.con, named, "email_marketing", consent._GATE)

@@ -21,11 +21,11 @@ _MARK = "\x01"
 
 def read_rows(con: duckdb.DuckDBPyConnection, table: Table, target: str, rows: Any, now: datetime) -> int:
     """Insert the rows of a page; those that cannot be used have a ``_reason``. Return how many came."""
+    if not rows.schema.names:
+        return 0
     con.register("incoming", rows)
     try:
         incoming = incoming_types(con)
-        if not incoming:
-            return 0
         done = one(con, page_query(table, target, incoming), {"loaded_at": now})
     finally:
         con.unregister("incoming")

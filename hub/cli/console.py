@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -37,7 +39,15 @@ def note(text: str) -> None:
 
 def show_json(value: Any) -> None:
     """Print one JSON value on one line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """Write times as ISO 8601 in UTC, money as a number, and anything else as its text."""
+    if isinstance(value, datetime):
+        moment = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return f"{moment.isoformat()}Z"
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def is_interactive() -> bool:

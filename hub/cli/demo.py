@@ -24,7 +24,7 @@ def demo(
 
     if keep is not None and keep.exists() and any(keep.iterdir()):
         raise ConfigError(f"{keep} is not empty", next_step="name a folder that is empty or does not exist")
-    with tempfile.TemporaryDirectory(prefix="hub-demo-") as temporary, surroundings() as around:
+    with tempfile.TemporaryDirectory(prefix="hub-demo-") as temporary, surroundings(quiet=True) as around:
         folder = keep.resolve() if keep is not None else Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         try:

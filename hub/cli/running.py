@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -69,12 +69,12 @@ def find_stand_ins(workspace: Path, plugins: Plugins) -> StandIns:
 
 
 @contextmanager
-def surroundings() -> Iterator[Surroundings]:
-    """Give a run real time, a progress display, and Ctrl-C and SIGTERM as the wish to stop.
+def surroundings(*, quiet: bool = False) -> Iterator[Surroundings]:
+    """Give a run real time, a progress display unless ``quiet``, and Ctrl-C and SIGTERM as the wish to stop.
 
     The first signal lets the batch in flight end; a second Ctrl-C interrupts at once.
     """
-    from hub.sync.surroundings import Surroundings
+    from hub.sync.surroundings import Surroundings, say_nothing
 
     stop = Event()
 
@@ -86,7 +86,8 @@ def surroundings() -> Iterator[Surroundings]:
 
     before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with _progress() as progress:
+        silent: AbstractContextManager[Progress] = nullcontext(say_nothing)
+        with silent if quiet else _progress() as progress:
 
             def sleep(seconds: float) -> None:
                 stop.wait(seconds)

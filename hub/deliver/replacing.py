@@ -37,7 +37,9 @@ class Replacing(Delivery):
         work = self.work
         planned = sum(len(cleared) for cleared in (work.additions, work.updates) if cleared is not None)
         planned += self._note_removals()
-        if planned and work.everyone is not None:
+        if planned and work.everyone is None:
+            raise ValueError(f"{work.named} replaces its audience and must be given everyone")
+        if planned:
             try:
                 error, maybe_taken = self._push_everyone()
             finally:

@@ -19,7 +19,7 @@ from hub.plan.file import read_plan
 from hub.plugins import Plugins
 from hub.report.person import explanation_parts
 from hub.report.segments import sizes_table
-from hub.report.tables import next_steps, simple_table, sources_table, syncs_table, withheld_table
+from hub.report.tables import delivery_table, next_steps, simple_table, sources_table, syncs_table, withheld_table
 from hub.sandbox import Sandbox
 from hub.sync.apply import apply_plan, plan_writer
 from hub.sync.check import check_online
@@ -97,7 +97,7 @@ class Story:
         self._require(all(sync.guards for sync in planned.syncs), "a first delivery was not held for a human's word")
         before = len(mails()["mails"])
         numbers = apply_plan(wiring, read_plan(file))
-        self.show(syncs_table(numbers.syncs, delivered=True), withheld_table(numbers.syncs))
+        self.show(syncs_table(numbers.syncs), delivery_table(numbers.syncs), withheld_table(numbers.syncs))
         self._require(numbers.status is Status.OK, f"delivering {plan.client} ended with {numbers.status.value}")
         self._verify_delivery(plan, numbers, mails()["mails"][before:])
 
@@ -105,7 +105,8 @@ class Story:
         table = simple_table("Check", "where", "finding")
         for where, finding in check_online(wiring):
             self._require(finding.level != "error", f"{where}: {finding.text}")
-            table.add_row(where, finding.text)
+            if "columns found" not in finding.text:
+                table.add_row(where, finding.text)
         self.show(table)
 
     def _verify_delivery(self, plan: ShopPlan, numbers: RunNumbers, mails: list[Mapping[str, Any]]) -> None:
@@ -178,7 +179,7 @@ class Story:
     def _sync(self, plan: ShopPlan, *, quiet: bool = False) -> RunNumbers:
         numbers = run_client(self._wiring(plan), RunOptions("sync"))
         if not quiet:
-            self.show(syncs_table(numbers.syncs, delivered=True), *next_steps(replace_guards(numbers)))
+            self.show(syncs_table(numbers.syncs), delivery_table(numbers.syncs), *next_steps(without_guards(numbers)))
         return numbers
 
     def _wiring(self, plan: ShopPlan) -> Wiring:
@@ -213,7 +214,7 @@ class Story:
             raise StoryError(otherwise)
 
 
-def replace_guards(numbers: RunNumbers) -> RunNumbers:
+def without_guards(numbers: RunNumbers) -> RunNumbers:
     """Return the numbers for showing: a source's trouble is told once, not once more by each of its syncs."""
     return replace(numbers, syncs=[replace(sync, guards=[]) for sync in numbers.syncs])
 

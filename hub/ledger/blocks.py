@@ -19,9 +19,9 @@ class BlockList(Store):
     def blocks(self) -> Blocks:
         """Return the standing blocks: address_key, channel, reason, recorded_at (naive UTC), origin."""
         sql = queries.load("blocks")
-        with self.transaction():
-            rows = self._all(sql["standing_blocks"])
-            seen = self.highest_block()
+        # The number first: a block written in between is seen twice, and none is missed.
+        seen = self.highest_block()
+        rows = self._all(sql["standing_blocks"])
         keys, channels, reasons, times, origins, _ = zip(*rows, strict=True) if rows else ((),) * 6
         text = pa.string()
         columns = {

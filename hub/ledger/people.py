@@ -24,7 +24,7 @@ class People(Store):
     def record_withheld(self, audience_id: int, table: pa.Table) -> None:
         """Note who is withheld and why (person_key, code), writing only what differs from the last time."""
         sql = queries.load("people")
-        rows = table.select(["person_key", "code"]).sort_by("person_key").combine_chunks()
+        rows = _sorted(table, "person_key", "code")
         digest = _digest(rows)
         if self._one(sql["withheld_digest"], {"audience_id": audience_id})[0] == digest:
             return
@@ -48,7 +48,7 @@ class People(Store):
     def record_holdouts(self, audience_id: int, table: pa.Table) -> None:
         """Note who is held out now (person_key): who is new enters, who is missing has left."""
         sql = queries.load("people")
-        rows = table.select(["person_key"]).sort_by("person_key").combine_chunks()
+        rows = _sorted(table, "person_key")
         digest = _digest(rows)
         if self._one(sql["holdout_digest"], {"audience_id": audience_id})[0] == digest:
             return
@@ -116,6 +116,11 @@ class People(Store):
             if kept.num_rows < rows.num_rows:
                 query = "rewrite_intent" if place == "intents" else "rewrite_receipt"
                 self.execute(sql[query], {"rows": packing.pack(kept), "members": kept.num_rows, "id": number})
+
+
+def _sorted(table: pa.Table, *names: str) -> pa.Table:
+    schema = pa.schema([(name, pa.string()) for name in names])
+    return table.select(list(names)).cast(schema).sort_by(names[0]).combine_chunks()
 
 
 def _joined(keys: Any, codes: Any) -> Any:

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hub.report.words import CODES, people
+from hub.report.words import CODES, count
 from hub.sync.numbers import RunNumbers, SourceNumbers, Status, SyncNumbers, Trouble
 
 _STYLES = {
@@ -29,7 +29,9 @@ def run_tables(numbers: RunNumbers, *, delivered: bool) -> Iterator[RenderableTy
     if numbers.segments:
         yield segments_table(numbers)
     if numbers.syncs:
-        yield syncs_table(numbers.syncs, delivered=delivered)
+        yield syncs_table(numbers.syncs)
+        if delivered:
+            yield delivery_table(numbers.syncs)
         if any(sync.withheld for sync in numbers.syncs):
             yield withheld_table(numbers.syncs)
     yield from next_steps(numbers)
@@ -70,24 +72,26 @@ def segments_table(numbers: RunNumbers) -> Table:
     return table
 
 
-def syncs_table(syncs: list[SyncNumbers], *, delivered: bool) -> Table:
-    """Show what each sync would do, or did."""
-    outcome = ("delivered", "accepted", "failed", "held back", "calls") if delivered else ()
-    columns = ("sync", "status", "members", "cleared", "withheld", "add", "update", "remove", *outcome)
-    table = simple_table("Audiences", *columns, numbers=len(columns) - 2)
+def syncs_table(syncs: list[SyncNumbers]) -> Table:
+    """Show what each sync would change, or changed."""
+    columns = ("sync", "status", "members", "cleared", "withheld", "add", "update", "remove")
+    table = simple_table("Audiences", *columns, numbers=6)
     for sync in syncs:
-        bad = sync.rejected + sync.unknown + sync.failed
-        results = (sync.delivered, sync.accepted, bad, sync.held_back, sync.calls) if delivered else ()
-        figures = (
-            sync.members,
-            sync.cleared,
-            sum(sync.withheld.values()),
-            sync.add,
-            sync.update,
-            sync.remove,
-            *results,
-        )
+        figures = (sync.members, sync.cleared, sum(sync.withheld.values()), sync.add, sync.update, sync.remove)
         table.add_row(sync.name, status_text(sync.status), *(_number(figure) for figure in figures))
+    return table
+
+
+def delivery_table(syncs: list[SyncNumbers]) -> RenderableType:
+    """Show what became of the changes; a line where there were none."""
+    busy = [sync for sync in syncs if sync.add + sync.update + sync.remove or sync.calls]
+    if not busy:
+        return Text("Nothing to send: no write calls.", style="dim")
+    columns = ("sync", "delivered", "accepted", "rejected", "unknown", "failed", "held back", "calls")
+    table = simple_table("Delivery", *columns, numbers=7)
+    for sync in busy:
+        figures = (sync.delivered, sync.accepted, sync.rejected, sync.unknown, sync.failed, sync.held_back, sync.calls)
+        table.add_row(sync.name, *(_number(figure) for figure in figures))
     return table
 
 
@@ -121,7 +125,8 @@ def summary(numbers: RunNumbers) -> Text:
     """Say in one line how the run ended."""
     delivered = sum(sync.delivered + sync.accepted for sync in numbers.syncs)
     calls = sum(sync.calls for sync in numbers.syncs)
-    text = f"{numbers.client}: {numbers.status.value}, {people(delivered)} delivered in {calls:,} write calls"
+    changes = f"{count(delivered, 'change')} delivered in {count(calls, 'write call')}"
+    text = f"{numbers.client}: {numbers.status.value}, {changes}"
     return Text(text, style=_STYLES[numbers.status])
 
 

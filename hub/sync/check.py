@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hub.api import Connection, Finding
 from hub.errors import HubError
 from hub.ledger import Ledger
+from hub.sync.lines import close_line
 from hub.sync.wiring import Wiring
 
 
@@ -32,4 +33,4 @@ def _ask(wiring: Wiring, ledger: Ledger, kind: str, name: str) -> Iterator[Findi
     except Exception as error:  # noqa: BLE001  # a plugin's check that breaks is a finding about that plugin
         yield Finding.error(f"its check broke: {error!r}", next_step="report it to the plugin's author")
     finally:
-        connection.close()
+        close_line(connection)

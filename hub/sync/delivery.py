@@ -119,6 +119,7 @@ class Delivery:
             channel=CHANNELS.get(sync.target.purpose),
             seen_block=sync.seen_block,
             related=self._related,
+            limiter=self.run.wiring.limiters.get(("destination", sync.target.settings.destination)),
             plugin=self._plugin(sync),
         )
 

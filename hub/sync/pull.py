@@ -109,7 +109,6 @@ class Puller:
         for page in pages:
             if around.stop.is_set():
                 raise InterruptedRun("stopped while reading", next_step="run it again: it continues where it stopped")
-            numbers.notes += page.notes
             yield page
             done += sum(rows.num_rows if hasattr(rows, "num_rows") else _length(rows) for rows in page.tables.values())
             around.progress(f"{name}: {stream}", done, page.total)

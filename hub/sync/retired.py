@@ -9,6 +9,7 @@ from hub.deliver import Work, deliver
 from hub.errors import ConfigError, HubError
 from hub.ledger import Audience, Ledger, MemberState
 from hub.ledger.lock import hold
+from hub.sync.lines import close_line
 from hub.sync.wiring import Wiring
 
 _KEYS_AT_ONCE = 20_000
@@ -116,7 +117,7 @@ def _empty(wiring: Wiring, ledger: Ledger, audience: Audience) -> None:
     try:
         tally = deliver(work, ledger, clock=around.clock, sleep=around.sleep, stop=around.stop)
     finally:
-        destination.close()
+        close_line(destination)
     left = tally.failed + tally.unknown + tally.rejected + tally.held_back
     if left or tally.error:
         why = tally.error or tally.stopped or "see the destination"

@@ -14,6 +14,7 @@ from hub.errors import BusyError, ConfigError, HubError, RefusedError
 from hub.ledger import Audience, Ledger
 from hub.ledger.lock import hold
 from hub.sync.delivery import Delivery
+from hub.sync.lines import close_line
 from hub.sync.listen import listen
 from hub.sync.numbers import RunNumbers, Status, Trouble
 from hub.sync.prepare import Preparation
@@ -199,4 +200,4 @@ def closing_all(connections: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield connections
     finally:
         for connection in connections.values():
-            connection.close()
+            close_line(connection)

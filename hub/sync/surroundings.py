@@ -18,7 +18,7 @@ class Progress(Protocol):
         """Hear that ``done`` of ``total`` (None: unknown) of something are done."""
 
 
-def _say_nothing(what: str, done: int, total: int | None) -> None:
+def say_nothing(what: str, done: int, total: int | None) -> None:
     """Be the progress that nobody watches."""
 
 
@@ -34,7 +34,7 @@ class Surroundings:
     sleep: Callable[[float], None] = time.sleep
     stop: Event = field(default_factory=Event)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    progress: Progress = _say_nothing
+    progress: Progress = say_nothing
 
     def now(self) -> datetime:
         """Return the time as naive UTC, as the catalog keeps it."""

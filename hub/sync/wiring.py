@@ -12,13 +12,16 @@ from typing import Any
 
 from hub.api import Config, Destination, Endpoint, Segment, Shop, Source
 from hub.catalog import Catalog, CatalogSettings
-from hub.config import Client, ConnectionSettings, Workspace, build_config
+from hub.config import Client, ConnectionSettings, Where, Workspace, build_config
+from hub.config.problems import suggest
 from hub.errors import ConfigError, PluginError
+from hub.http import Limiter
 from hub.keys import load_key
 from hub.ledger import Ledger
 from hub.plugins import Plugins
 from hub.secrets import Secrets
 from hub.segments import Definition, SettingsLike, definitions_from
+from hub.sync.lines import open_line
 from hub.sync.surroundings import Surroundings
 
 
@@ -39,6 +42,8 @@ class Wiring:
     plugins: Plugins
     around: Surroundings = field(default_factory=Surroundings)
     stand_ins: StandIns | None = None
+    limiters: dict[tuple[str, str], Limiter] = field(default_factory=dict)
+    """By kind and name, filled as connections are made: one limiter serves all syncs of a connection."""
 
     @cached_property
     def folder(self) -> Path:
@@ -181,9 +186,12 @@ class Wiring:
                 shop=self._shop(settings.name),
                 remember=ledger.memory(settings.name),
             )
+            today = self.around.clock().date().isoformat()
+            used = ledger.usage(settings.name, today)
+            self.limiters[kind, settings.name] = open_line(made, self.around, used=used)
         except (ConfigError, PluginError):
             raise
-        except Exception as error:  # a plugin's constructor: isolated and named
+        except Exception as error:  # a plugin's constructor or client: isolated and named
             raise PluginError(f"{self.plugins.entry(kind, settings.plugin)} failed to start: {error}") from error
         return made
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from hub.api import Batch, Block, Destination, Member, Op, Outcome, Pending, RejectedError, State
-from hub.consent import PURPOSES
+from hub.consent.rules import PURPOSES
 from hub.testing.connections import ConnectionConformance
 from hub.testing.gaps import require
 

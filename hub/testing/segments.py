@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -38,9 +37,9 @@ class SegmentConformance(DeclaredConformance):
         """Change the shop's rows, where the strategy wants others."""
 
     @pytest.fixture
-    def shop(self, tmp_path: Path) -> SampleShop:
+    def shop(self, tmp_path_factory: pytest.TempPathFactory) -> SampleShop:
         """Return the shop."""
-        shop = SampleShop(tmp_path)
+        shop = SampleShop(tmp_path_factory.getbasetemp())
         self.fill(shop)
         return shop
 

@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from hub.api import Page, Stream
-from hub.catalog import Catalog, CatalogSettings, Session
+from hub.catalog import Catalog, CatalogSettings, Session, Writer
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _PEOPLE = 24
-Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+_SETTINGS = CatalogSettings(country="DK", currency="DKK", sources=[("shop", "shop")])
 
 
 class SampleShop:
     """Two dozen people who bought, left carts, looked around, read mails and answered, or did none of it.
 
-    ``rows`` may be changed before the first ``session``.
+    ``rows`` may be changed before the first ``session``. Equal rows are loaded once for all tests of a run.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._number = 0
         self.rows: dict[str, list[dict[str, Any]]] = sample_rows()
 
     @contextmanager
     def session(self, *, backwards: bool = False, as_of: datetime = AS_OF) -> Iterator[Session]:
         """Load the rows into a catalog of their own, in either order, and open it as of an instant."""
-        self._number += 1
-        settings = CatalogSettings(country="DK", currency="DKK", sources=[("shop", "shop")])
-        catalog = Catalog(self._folder / f"catalog-{self._number}", settings, b"k" * 32)
-        with catalog.writer(AS_OF) as writer:
-            names = sorted(self.rows, reverse=backwards)
-            for name in names:
-                if name in ("order_lines", "cart_lines"):
-                    continue
-                tables = {table: self.rows[table] for table in (name, _CHILDREN.get(name)) if table is not None}
-                given = {table: list(reversed(rows)) if backwards else rows for table, rows in tables.items()}
-                writer.load("shop", "shop", name, Stream(tuple(given), "snapshot"), [Page(given)])
-            writer.rebuild()
+        catalog = Catalog(self._folder / self._name(backwards), _SETTINGS, b"k" * 32)
+        if not catalog.exists:
+            with catalog.writer(AS_OF) as writer:
+                self._load(writer, backwards)
         with catalog.session(as_of, AS_OF) as session:
             yield session
+
+    def _name(self, backwards: bool) -> str:
+        told = sha256(json.dumps(self.rows, default=str).encode()).hexdigest()[:16]
+        return f"shop-{os.getpid()}-{told}-{'backwards' if backwards else 'forwards'}"
+
+    def _load(self, writer: Writer, backwards: bool) -> None:
+        for name in sorted(set(self.rows) - set(_CHILDREN.values()), reverse=backwards):
+            tables = [name] + ([_CHILDREN[name]] if name in _CHILDREN else [])
+            given = {table: self.rows[table][:: -1 if backwards else 1] for table in tables}
+            writer.load("shop", "shop", name, Stream(tuple(given), "snapshot"), [Page(given)])
+        writer.rebuild()
 
 
 _CHILDREN = {"orders": "order_lines", "carts": "cart_lines"}
@@ -82,7 +87,7 @@ def _add_person(rows: dict[str, list[dict[str, Any]]], person: int) -> None:
     if person % 4 == 0:
         rows["events"].append(
             {"event_id": f"e{person}", "visitor_id": f"v{person}", "user_id": f"c{person}", "name": "view_item",
-             "session_id": f"s{person}", "happened_at": _ago(person), "product_id": "p1", "product_type": "shoes"}
+             "session_id": f"s{person}", "happened_at": _ago(person), "product_id": "p1", "product_type": "shoes", "analytics_consent": True}
         )  # fmt: skip
         rows["engagement"].append(
             {"subject": email, "kind": "opened", "campaign": "spring", "happened_at": _ago(person), "machine": False}

@@ -325,11 +325,13 @@ class Agency:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
+        self.shop = Shop(self.folder / "exports" / "acme")
+        if self.folder.exists():
+            return
         for name in ("clients", "plugins"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "hub.toml").write_text('requires = ">=0.1"\n')
         (self.folder / "plugins" / "outside.py").write_text(PLUGIN)
-        self.shop = Shop(self.folder / "exports" / "acme")
         self.client(CLIENT)
 
     # What is on disk.

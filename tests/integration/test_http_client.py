@@ -184,7 +184,13 @@ def test_status_that_the_plugin_expects_is_no_error(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("told", "seconds"),
-    [("7", 7.0), ("0.5", 0.5), ("Sat, 21 Nov 2026 12:01:30 GMT", 90.0), ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0), ("soon", None)],
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("Sat, 21 Nov 2026 12:01:30 GMT", 90.0),
+        ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+    ],
 )
 def test_retry_after_is_seconds_or_a_date(bench: Bench, told: str, seconds: float | None) -> None:
     bench.answer(429, headers={"Retry-After": told})

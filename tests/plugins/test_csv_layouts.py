@@ -235,6 +235,24 @@ def test_gzip_is_read_as_it_is(shop: CsvShop) -> None:
     assert shop.read("orders").column("orders", "order_id") == ["#1001"]
 
 
+def test_exports_of_several_layouts_keep_the_columns_of_each(shop: CsvShop) -> None:
+    old = "Name,Email,Financial Status,Created at,Currency,Total"
+    made = "2026-01-01 10:00:00 +0100"
+    shop.write("exports/1.csv", f"{old}\n#1,a@x.dk,paid,{made},DKK,5\n", made=NOW - timedelta(days=2))
+    shop.write(
+        "exports/2.csv",
+        f"{old},Lineitem name\n#2,a@x.dk,paid,{made},DKK,5,Shoe\n#1,a@x.dk,paid,{made},DKK,6,Hat\n",
+        made=NOW - timedelta(days=1),
+    )
+    shop.write("exports/3.csv", file_of(ORDERS, order("#3", refunded_amount="4.00", lineitem_name="Sock")))
+
+    read = shop.read("orders")
+
+    found = {row["order_id"]: (row["total"], row["refunded"]) for row in read.tables["orders"]}
+    assert found == {"#1": (6, None), "#2": (5, None), "#3": (100, 4)}
+    assert sorted(read.column("order_lines", "title")) == ["Hat", "Shoe", "Sock"]
+
+
 def test_of_two_exports_with_the_same_order_the_newer_wins_and_it_is_said_once(shop: CsvShop) -> None:
     older = file_of(ORDERS, order(total="100.00", lineitem_name="Old"), order("#1002", lineitem_name="Same"))
     newer = file_of(ORDERS, order(total="70.00", lineitem_name="New"), order("#1002", lineitem_name="Same"))

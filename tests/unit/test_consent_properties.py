@@ -462,7 +462,7 @@ def check_addresses(world: World, reading: Reading, row: dict[str, Any]) -> None
         assert not cleared or cleared[row[kind]] == max(cleared.values())
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_the_gate_answers_as_the_reference_reads(seed: int) -> None:
     world = Chance(seed).world()
@@ -472,7 +472,7 @@ def test_the_gate_answers_as_the_reference_reads(seed: int) -> None:
         check(world, purpose, identify_by)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_explain_says_what_clear_decides(seed: int) -> None:
     world = Chance(seed).world(people=8)
@@ -486,7 +486,7 @@ def test_explain_says_what_clear_decides(seed: int) -> None:
             assert (decision.code, decision.cleared) == (answers[person], person in cleared)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), reason=st.sampled_from(["unsubscribed", "complaint", "manual", "erasure"]))
 def test_whoever_withdraws_on_any_address_is_cleared_for_nothing_more(seed: int, reason: str) -> None:
     world = Chance(seed).world()
@@ -504,7 +504,7 @@ def test_whoever_withdraws_on_any_address_is_cleared_for_nothing_more(seed: int,
         assert not withdrawn & {row["person_id"] for row in world.ask(purpose, identify_by)[1]}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_without_a_single_permission_nobody_is_cleared(seed: int) -> None:
     world = Chance(seed).world()

@@ -76,9 +76,39 @@ EVERYTHING = {
 }
 
 
-def shop(country: str | None, region: str | None = None) -> World:
-    world = World(country=None, settings=dict(EVERYTHING))
-    return world.person(emails=("a@x.dk",), country=country, region=region)
+MAIL, PHONE = "{}@x.dk", "+999{}"
+
+
+def everywhere(**settings: object) -> World:
+    """Put one person with an e-mail and a phone in every place."""
+    world = World(country=None, settings=EVERYTHING | settings)
+    for person, (country, region, _) in enumerate(PLACES):
+        addresses = {"emails": (MAIL.format(person),), "phones": (PHONE.format(person),)}
+        world.person(person, **addresses, country=country, region=region)
+    return world
+
+
+def everybody_says(world: World, channel: str, status: str, **columns: object) -> World:
+    pattern = PHONE if channel == "sms" else MAIL
+    for person in range(len(PLACES)):
+        world.says(pattern.format(person), channel, status, YES, person_id=person, **columns)
+    return world
+
+
+def answers(world: World, purpose: str) -> dict[str, str]:
+    """Return every regime's answer; places of one regime must agree."""
+    found = world.clear(purpose, ("phone",) if purpose == "sms_marketing" else ("email",))[0]
+    by_regime: dict[str, set[str]] = {}
+    for person, code in found.items():
+        by_regime.setdefault(PLACES[person][2], set()).add(code)
+    return {regime: "|".join(codes) for regime, codes in by_regime.items()}
+
+
+def expected(purpose: str, cleared: dict[str, str]) -> dict[str, str]:
+    """Return the answers where the families of regimes named are cleared and all others denied."""
+    return {
+        regime: cleared.get(regime, cleared.get(family(regime), denial(regime, purpose))) for _, _, regime in PLACES
+    }
 
 
 def family(regime: str) -> str:
@@ -91,9 +121,12 @@ def denial(regime: str, purpose: str) -> str:
     return "ADS_CONSENT_MISSING" if purpose == "ads" and regime in {"eu", "uk", "ch"} else "NO_CONSENT"
 
 
-@pytest.mark.parametrize(("country", "region", "regime"), PLACES)
-def test_a_place_belongs_to_its_regime(country: str | None, region: str | None, regime: str) -> None:
-    assert shop(country, region).explain("email_marketing").regime == regime
+def test_a_place_belongs_to_its_regime() -> None:
+    gate = everywhere().gate()
+
+    found = [gate.explain(person, "email_marketing", ("email",)).regime for person in range(len(PLACES))]
+
+    assert found == [regime for _, _, regime in PLACES]
 
 
 @pytest.mark.parametrize("country", [*EU, *EEA])
@@ -112,70 +145,63 @@ def test_states_with_a_mandatory_opt_out_signal_have_a_row_of_their_own(state: s
     assert rulebook().places["US", state] in {"us-ca", "us-signal", "us-teens"}
 
 
-@pytest.mark.parametrize(("country", "region", "regime"), PLACES)
-def test_a_recorded_opt_in_clears_mail_reminders_and_texts_everywhere(
-    country: str | None, region: str | None, regime: str
-) -> None:
-    world = shop(country, region).says("a@x.dk", "email", "subscribed", YES)
-    world.identity(1, "phone", "+999").says("+999", "sms", "subscribed", YES)
-
-    assert world.verdict("email_marketing") == "OPT_IN"
-    assert world.verdict("cart_reminder") == "OPT_IN"
-    assert world.verdict("sms_marketing", ("phone",)) == "OPT_IN"
+EUROPE = ("eu", "uk", "ch")
+US_OPT_OUT = {"us": "OPT_OUT_REGIME"}
 
 
-@pytest.mark.parametrize(("country", "region", "regime"), PLACES)
-def test_soft_opt_in_clears_mail_in_europe_only_and_never_texts_or_ads(
-    country: str | None, region: str | None, regime: str
-) -> None:
-    world = shop(country, region).buys(datetime(2023, 1, 1)).identity(1, "phone", "+999")
-    for address, channel in (("a@x.dk", "email"), ("a@x.dk", "ads"), ("+999", "sms")):
-        world.says(address, channel, "never", YES, notice=True)
-    clears = regime in {"eu", "uk", "ch"}
-    otherwise = "OPT_OUT_REGIME" if family(regime) == "us" else denial(regime, "email_marketing")
+def test_a_recorded_opt_in_clears_mail_reminders_and_texts_everywhere() -> None:
+    world = everybody_says(everybody_says(everywhere(), "email", "subscribed"), "sms", "subscribed")
 
-    assert world.verdict("email_marketing") == ("SOFT_OPT_IN" if clears else otherwise)
-    assert world.verdict("cart_reminder") == ("SOFT_OPT_IN" if clears else otherwise)
-    assert world.verdict("sms_marketing", ("phone",)) == denial(regime, "sms_marketing")
-    assert world.verdict("ads") == ("OPT_OUT_REGIME" if family(regime) == "us" else denial(regime, "ads"))
+    for purpose in ("email_marketing", "cart_reminder", "sms_marketing"):
+        assert set(answers(world, purpose).values()) == {"OPT_IN"}
 
 
-@pytest.mark.parametrize(("country", "region", "regime"), PLACES)
-def test_a_purchase_implies_consent_in_canada_only(country: str | None, region: str | None, regime: str) -> None:
-    world = shop(country, region).buys(datetime(2025, 12, 1)).identity(1, "phone", "+999")
-    mail = "IMPLIED" if family(regime) == "ca" else denial(regime, "email_marketing")
+def test_soft_opt_in_clears_mail_in_europe_only_and_never_texts_or_ads() -> None:
+    world = everywhere()
+    for channel in ("email", "sms", "ads"):
+        everybody_says(world, channel, "never", notice=True)
+    for person in range(len(PLACES)):
+        world.buys(datetime(2023, 1, 1), person)
 
-    assert world.verdict("email_marketing") == ("OPT_OUT_REGIME" if family(regime) == "us" else mail)
-    assert world.verdict("sms_marketing", ("phone",)) == mail
-    assert world.verdict("ads") == ("OPT_OUT_REGIME" if family(regime) == "us" else denial(regime, "ads"))
-
-
-@pytest.mark.parametrize(("country", "region", "regime"), PLACES)
-def test_ads_need_both_flags_in_europe_and_a_yes_or_both_flags_elsewhere(
-    country: str | None, region: str | None, regime: str
-) -> None:
-    subscribed = shop(country, region).says("a@x.dk", "ads", "subscribed", YES)
-    granted = shop(country, region).says(
-        "a@x.dk", "ads", "unknown", YES, ad_user_data=True, ad_personalization=True, basis=None
-    )
-    strict = regime in {"eu", "uk", "ch", "unknown"}
-
-    assert subscribed.verdict("ads") == (denial(regime, "ads") if strict else "OPT_IN")
-    assert granted.verdict("ads") == "ADS_FLAGS"
+    soft = dict.fromkeys(EUROPE, "SOFT_OPT_IN")
+    for purpose, cleared in {
+        "email_marketing": soft | US_OPT_OUT,
+        "cart_reminder": soft | US_OPT_OUT,
+        "sms_marketing": {},
+        "ads": US_OPT_OUT,
+    }.items():
+        assert answers(world, purpose) == expected(purpose, cleared)
 
 
-@pytest.mark.parametrize(("country", "region", "regime"), PLACES)
-def test_silence_clears_nobody_unless_the_shop_chose_the_american_opt_out_rule(
-    country: str | None, region: str | None, regime: str
-) -> None:
-    world = shop(country, region)
-    american = family(regime) == "us"
+def test_a_purchase_implies_consent_in_canada_only() -> None:
+    world = everywhere()
+    for person in range(len(PLACES)):
+        world.buys(datetime(2025, 12, 1), person)
 
-    assert world.verdict("email_marketing") == ("OPT_OUT_REGIME" if american else denial(regime, "email_marketing"))
-    assert world.verdict("ads") == ("OPT_OUT_REGIME" if american else denial(regime, "ads"))
-    world.settings = {}
+    implied = {"ca": "IMPLIED"}
+    for purpose, cleared in {
+        "email_marketing": implied | US_OPT_OUT,
+        "cart_reminder": implied | US_OPT_OUT,
+        "sms_marketing": implied,
+        "ads": US_OPT_OUT,
+    }.items():
+        assert answers(world, purpose) == expected(purpose, cleared)
+
+
+def test_ads_need_both_flags_in_europe_and_a_yes_or_both_flags_elsewhere() -> None:
+    subscribed = everybody_says(everywhere(), "ads", "subscribed")
+    granted = everybody_says(everywhere(), "ads", "unknown", ad_user_data=True, ad_personalization=True)
+
+    yes = dict.fromkeys(("us", "ca", "au", "br", "other"), "OPT_IN")
+    assert answers(subscribed, "ads") == expected("ads", yes)
+    assert set(answers(granted, "ads").values()) == {"ADS_FLAGS"}
+
+
+def test_silence_clears_nobody_unless_the_shop_chose_the_american_opt_out_rule() -> None:
     for purpose in ("email_marketing", "cart_reminder", "ads"):
-        assert world.verdict(purpose) == denial(regime, purpose)
+        assert answers(everywhere(), purpose) == expected(purpose, US_OPT_OUT)
+        chosen_nothing = everywhere(us_email_mode="opt_in", us_ads_mode="opt_in")
+        assert answers(chosen_nothing, purpose) == expected(purpose, {})
 
 
 @pytest.mark.parametrize(

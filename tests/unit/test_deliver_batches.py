@@ -35,7 +35,7 @@ class Measured(Keeper):
 
 def test_members_arrive_with_typed_attributes(world: World) -> None:
     keeper = Keeper()
-    moment = datetime(2026, 11, 20, 9)  # noqa: DTZ001 - DuckDB's timestamps are naive UTC
+    moment = datetime(2026, 11, 20, 9)
     row = member_row("k1", a_name="Åse", a_value=Decimal("12.50"), a_seen=moment, a_missing=None)
 
     world.deliver(keeper, add=[row], attributes=["a_name", "a_value", "a_seen", "a_missing"])

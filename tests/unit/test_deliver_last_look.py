@@ -66,9 +66,7 @@ def test_withdrawal_of_one_address_holds_back_the_person_on_all(world: World) ->
         assert world.con.execute("select 1").fetchone() == (1,)
         return {key for asked in keys for key in persons.get(asked, {asked})}
 
-    keeper = During(
-        lambda: world.ledger.add_blocks([block("other-address")]), can=can(ops={ADD: api.Limit(1_000)})
-    )
+    keeper = During(lambda: world.ledger.add_blocks([block("other-address")]), can=can(ops={ADD: api.Limit(1_000)}))
     keys = [f"k{number:05}" for number in range(60_000)]
     tally = world.deliver(keeper, add=keys, related=related)
 

@@ -52,9 +52,7 @@ def test_whole_audience_is_pushed_and_only_the_changed_are_counted(world: World)
     world.deliver(whole, add=["k1", "k2", "k3"], everyone=["k1", "k2", "k3"])
     changed = member_row("k2", attributes_hash="new")
 
-    tally = world.deliver(
-        whole, add=["k4"], update=[changed], remove=["k1"], everyone=[changed, "k3", "k4"]
-    )
+    tally = world.deliver(whole, add=["k4"], update=[changed], remove=["k1"], everyone=[changed, "k3", "k4"])
 
     assert whole.file == ["k2", "k3", "k4"]
     assert (tally.delivered, tally.calls) == (3, 1)
@@ -89,9 +87,7 @@ def test_who_withdrew_is_left_out_and_no_longer_held(world: World) -> None:
     seen = world.ledger.highest_block()
     world.ledger.add_blocks([NewBlock(key, "email", "unsubscribed", START, "link") for key in ("k2", "k4")])
 
-    tally = world.deliver(
-        whole, add=["k3", "k4"], everyone=["k1", "k2", "k3", "k4"], seen_block=seen
-    )
+    tally = world.deliver(whole, add=["k3", "k4"], everyone=["k1", "k2", "k3", "k4"], seen_block=seen)
 
     assert whole.file == ["k1", "k3"]
     assert (tally.delivered, tally.held_back) == (1, 1)

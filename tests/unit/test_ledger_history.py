@@ -17,7 +17,9 @@ from tests.deliver_kit import ADD, HOUR, REMOVE, Keeper, World, can
 
 KEYS = [f"k{number}" for number in range(5)]
 people = st.lists(st.sampled_from(KEYS), unique=True, min_size=1)
-ends = st.sampled_from(["delivered", "rejected", "unknown taken", "unknown lost", "failed", "accepted", "crash", "drop"])
+ends = st.sampled_from(
+    ["delivered", "rejected", "unknown taken", "unknown lost", "failed", "accepted", "crash", "drop"]
+)
 
 
 class PowerCut(BaseException):

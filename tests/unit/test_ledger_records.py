@@ -365,7 +365,7 @@ def test_small_notes_are_kept(ledger: Ledger) -> None:
 
 
 def test_times_without_a_zone_are_taken_as_utc(ledger: Ledger) -> None:
-    ledger.heard("newsletter", datetime(2026, 11, 21, 12))  # noqa: DTZ001 - that is what is tested
+    ledger.heard("newsletter", datetime(2026, 11, 21, 12))
     assert ledger.heard_at("newsletter") == START
 
     ledger.heard("newsletter", START.astimezone(tz=None) + timedelta(microseconds=1))

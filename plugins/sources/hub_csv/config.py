@@ -136,7 +136,9 @@ class CsvConfig(api.SourceConfig):
     """Where the files lie and how they are read."""
 
     folder: str | None = api.Field(
-        default=None, description="Folder of exports whose layout hub knows, relative to the workspace"
+        default=None,
+        description="Folder of exports whose layout hub knows, relative to the workspace",
+        examples=["exports/{client}"],
     )
     recursive: bool = api.Field(default=False, description="Look into the folder's folders too")
     exported: datetime | None = api.Field(

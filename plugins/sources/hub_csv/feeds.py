@@ -7,7 +7,7 @@ expressions of ``layouts.py``, names of fields and quoted literals.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub import api
 from hub_csv.config import FALSE_WORDS, TRUE_WORDS
@@ -46,6 +46,13 @@ class Feed:
     reason: str
     keep: str = "true"
     each: tuple[str, ...] = ()
+
+
+def merged(feeds: Sequence[Feed]) -> Feed:
+    """Return one feed for files of one layout that have not all the same columns."""
+    columns = {name: sql for feed in reversed(feeds) for name, sql in feed.columns.items()}
+    reasons = ", ".join(dict.fromkeys(feed.reason for feed in feeds))
+    return replace(feeds[0], columns=columns, reason=f"coalesce({reasons})")
 
 
 def literal(value: object) -> str:

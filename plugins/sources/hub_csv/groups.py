@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from hub import api
-from hub_csv.feeds import Feed, literal
+from hub_csv.feeds import Feed, literal, merged
 from hub_csv.parts import Part
 from hub_csv.reading import BATCH, SMALL, Reader, failures, select_list, statement, usable, valued
 
@@ -18,7 +18,8 @@ _TOLD = ["_part", "_rowid", "_key", "_reason"]
 def rows(reader: Reader, parts: Numbered, notes: list[str]) -> Iterator[tuple[str, pa.Table]]:
     """Yield orders or carts, then their lines, out of all files read as one."""
     _load(reader, parts)
-    heads, lines = parts[0][1].feeds[0], parts[0][1].feeds[1]
+    heads = merged([part.feeds[0] for _, part in parts])
+    lines = merged([part.feeds[1] for _, part in parts if part.has_lines])
     key = api.TABLES[heads.table].key[1]
     _index(reader, heads, key)
     if reader.number(statement("spanning")):

@@ -34,16 +34,19 @@ class Reading:
         numbered = list(enumerate(self.parts))
         for number, part in numbered:
             self.reader.first_look(part, number)
-        for table in dict.fromkeys(part.main.table for part in self.parts if part.grouped is None):
-            self._settle(table, [(n, p) for n, p in numbered if p.grouped is None and p.main.table == table])
-        for number, part in numbered:
-            for feed in part.feeds if part.grouped is None else ():
+        # Without lines every record with totals is an order of its own, and the slower grouping is not needed.
+        grouping = any(part.has_lines for part in self.parts)
+        together = [(n, part) for n, part in numbered if grouping and part.grouped is not None]
+        alone = [(n, part) for n, part in numbered if not grouping or part.grouped is None]
+        for table in dict.fromkeys(part.main.table for _, part in alone):
+            self._settle(table, [(n, part) for n, part in alone if part.main.table == table])
+        for number, part in alone:
+            for feed in part.feeds:
                 if feed.table != "consents":
                     yield from self._direct(part, number, feed)
-        together = [(number, part) for number, part in numbered if part.grouped is not None]
         if together:
             yield from groups.rows(self.reader, together, self.notes)
-        yield from self._statements(numbered)
+        yield from self._statements(alone)
 
     def _settle(self, table: str, parts: list[tuple[int, Part]]) -> None:
         """Where several files have the same key, let the newest file's row stand."""

@@ -57,6 +57,11 @@ class Part:
         return found.size * (10 if found.zipped else 1)
 
     @property
+    def has_lines(self) -> bool:
+        """Tell whether several records may make one order or cart."""
+        return self.grouped is not None and any(feed.table in LINE_TABLES for feed in self.feeds)
+
+    @property
     def main(self) -> Feed:
         """Return the feed whose key tells whether two files speak of the same thing."""
         return self.feeds[0]
@@ -108,10 +113,22 @@ def of_layout(opened: Opened, layout: Layout, *, fresh: datetime, dated: datetim
     fields["dated"] = _timestamp(dated)
     basename = PurePosixPath(opened.found.label).name.lower()
     fields |= {flag: str(basename.startswith(start)).lower() for flag, start in layout.named.items()}
+    feeds = _feeds(layout, headers)
+    extra = _extra(opened, layout) if layout.extra_traits else {}
+    if extra:
+        subject = next(rows for rows in layout.rows if rows.table == "customers").columns["customer_id"]
+        fields |= {f"extra_{number}": _position(opened, header) for number, header in enumerate(extra.values())}
+        feeds.append(_traits(subject, list(extra)))
+    used = tuple(header for header in headers.values() if header) + tuple(extra.values())
+    folded = {header.casefold() for header in used}
+    rest = tuple(text for text in opened.header if text and text.casefold() not in folded)
+    return Part(opened, layout.stream, layout.title, fields, tuple(feeds), fresh, layout.grouped, used, rest)
+
+
+def _feeds(layout: Layout, headers: Mapping[str, str | None]) -> list[Feed]:
     has_lines = any(header for name, header in headers.items() if name.startswith("line_"))
-    # Without lines every record with totals is an order of its own, and the slower grouping is not needed.
-    keep = layout.grouped[1] if layout.grouped and not has_lines else "true"
-    feeds = [
+    keep = layout.grouped[1] if layout.grouped else "true"
+    return [
         feed(
             rows.table,
             _cells(rows, headers),
@@ -123,24 +140,6 @@ def of_layout(opened: Opened, layout: Layout, *, fresh: datetime, dated: datetim
         for rows in layout.rows
         if (rows.table not in LINE_TABLES or has_lines) and _says_something(rows, headers)
     ]
-    extra = _extra(opened, layout) if layout.extra_traits else {}
-    if extra:
-        subject = next(rows for rows in layout.rows if rows.table == "customers").columns["customer_id"]
-        fields |= {f"extra_{number}": _position(opened, header) for number, header in enumerate(extra.values())}
-        feeds.append(_traits(subject, list(extra)))
-    used = [header for header in headers.values() if header] + list(extra.values())
-    folded = {header.casefold() for header in used}
-    return Part(
-        opened,
-        layout.stream,
-        layout.title,
-        fields,
-        tuple(feeds),
-        fresh,
-        layout.grouped if has_lines else None,
-        tuple(used),
-        tuple(text for text in opened.header if text and text.casefold() not in folded),
-    )
 
 
 def _says_something(rows: Rows, headers: Mapping[str, str | None]) -> bool:

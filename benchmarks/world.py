@@ -1,0 +1,129 @@
+"""A workspace with one made-up shop of any size, wired as a user would wire it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from hub.api import TABLES, Page, Reach, Stream
+from hub.config import load_client, load_workspace
+from hub.plugins import Plugins
+from hub.sync.numbers import RunNumbers
+from hub.sync.run import RunOptions, run_client
+from hub.sync.surroundings import Surroundings
+from hub.sync.wiring import Wiring
+
+HERE = Path(__file__).parent
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+CLIENT = "bench"
+PAGE = 500_000
+
+SIX = ("high-spenders", "low-spenders", "one-time", "coupon-lovers", "inactive", "cart-abandoners")
+
+_CLIENT_FILE = """
+name = "Bench"
+timezone = "Europe/Copenhagen"
+country = "DK"
+currency = "EUR"
+
+[sources.shop]
+plugin = "csv"
+folder = "exports"
+
+[destinations.vendor]
+plugin = "loopback"
+address = "{address}"
+
+[segments.buyers]
+plugin = "inactive"
+inactive = "1d"
+
+[syncs.everyone]
+segment = "buyers"
+destination = "vendor"
+attributes = {{ name = "first_name", country = "country", orders = "orders" }}
+"""
+
+
+@dataclass(slots=True)
+class World:
+    """One shop's workspace; ``clock`` may be moved on between runs."""
+
+    folder: Path
+    people: int
+    now: datetime = NOW
+
+    def wiring(self) -> Wiring:
+        """Read the configuration and get ready to work, as a command does."""
+        workspace = load_workspace(self.folder)
+        around = Surroundings(clock=lambda: self.now)
+        return Wiring(workspace, load_client(workspace, CLIENT), Plugins(self.folder), around)
+
+    def sync(self) -> RunNumbers:
+        """Do what ``hub sync bench --no-pull --force`` does, a quarter of an hour after the last time."""
+        self.now += timedelta(minutes=15)
+        return run_client(self.wiring(), RunOptions("sync", pull=False, force=True))
+
+    def forget_deliveries(self) -> None:
+        """Start with an empty ledger again."""
+        for path in self.wiring().folder.glob("ledger.sqlite*"):
+            path.unlink()
+
+    def set_segment(self, **settings: object) -> None:
+        """Change the settings of the segment that is synced."""
+        lines = "".join(f"{name} = {value!r}\n" for name, value in settings.items())
+        path = self.folder / "clients" / f"{CLIENT}.toml"
+        text = path.read_text(encoding="utf-8")
+        path.write_text(
+            re.sub(r'plugin = "inactive"\n(.+\n)*', f'plugin = "inactive"\n{lines}', text), encoding="utf-8"
+        )
+
+
+def make_world(
+    folder: Path, people: int, orders: int, *, address: str = "http://127.0.0.1:9", memory_limit: str | None = None
+) -> World:
+    """Write a workspace and fill its catalog, page by page, the way a source does."""
+    for name in ("clients", "plugins", "exports"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    limit = f'memory_limit = "{memory_limit}"\n' if memory_limit else ""
+    (folder / "hub.toml").write_text(limit, encoding="utf-8")
+    (folder / "clients" / f"{CLIENT}.toml").write_text(_CLIENT_FILE.format(address=address), encoding="utf-8")
+    plugin = (HERE / "loopback_plugin.py").read_text(encoding="utf-8")
+    (folder / "plugins" / "loopback.py").write_text(plugin, encoding="utf-8")
+    world = World(folder, people)
+    sizes = {"customers": people, "consents": people, "orders": orders, "carts": people // 20}
+    with world.wiring().catalog.writer(NOW) as writer:
+        for name, size in (*sizes.items(), ("cart_lines", sizes["carts"])):
+            stream = Stream((name,), "snapshot")
+            writer.load("shop", "shop", name, stream, _pages(name, people, size))
+            writer.set_reach("shop", name, Reach(fresh_until=NOW))
+        writer.rebuild()
+    return world
+
+
+def _pages(name: str, people: int, size: int) -> Iterator[Page]:
+    sql = blocks("world.sql")[name]
+    with duckdb.connect() as con:
+        for start in range(0, size, PAGE):
+            values: dict[str, Any] = {"from": start, "until": min(start + PAGE, size)}
+            if "$people" in sql:
+                values["people"] = people
+            rows: pa.Table = con.sql(sql, params=values).to_arrow_table()
+            yield Page({name: rows})
+
+
+def blocks(file: str) -> dict[str, str]:
+    """Read the named blocks of a file of SQL beside this module."""
+    text = (HERE / file).read_text(encoding="utf-8")
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+assert set(TABLES) >= {"customers", "consents", "orders", "carts", "cart_lines"}
