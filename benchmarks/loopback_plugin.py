@@ -1,4 +1,4 @@
-"""A destination for the benchmarks: JSON rows to a server on this machine, in batches as vendors take them."""
+"""For the benchmarks' workspace: people by number, and a destination that sends JSON rows in batches as vendors take them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ class LoopbackConfig(api.Config):
     """Settings of loopback."""
 
     address: api.Endpoint = api.Field(description="where the server listens")
-    can_add: int = api.Field(default=10_000, description="members in one call that adds")
-    can_remove: int = api.Field(default=10_000, description="members in one call that removes")
 
 
 class Loopback(api.Destination[LoopbackConfig]):
@@ -33,6 +31,27 @@ class Loopback(api.Destination[LoopbackConfig]):
         self.http.post(f"/{batch.op}", json={"rows": rows})
         for member in batch:
             yield member.delivered()
+
+
+class SliceConfig(api.Config):
+    """Settings of slice."""
+
+    start: int = api.Field(description="numbers above this one")
+    stop: int = api.Field(description="up to this one")
+
+
+class Slice(api.Segment[SliceConfig]):
+    """People by their number, so that a benchmark can say how many come and go."""
+
+    name = "slice"
+    version = 1
+    Config = SliceConfig
+    sql = "select person_id from people where person_id > $start and person_id <= $stop"
+
+
+@api.hookimpl
+def hub_segments() -> Iterable[type[api.Segment[Any]]]:
+    return [Slice]
 
 
 @api.hookimpl

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import pyarrow as pa
 
-from hub.api import TABLES, Page, Reach, Stream
+from hub.api import Page, Reach, Stream
 from hub.config import load_client, load_workspace
 from hub.plugins import Plugins
 from hub.sync.numbers import RunNumbers
@@ -41,24 +42,35 @@ folder = "exports"
 plugin = "loopback"
 address = "{address}"
 
-[segments.buyers]
-plugin = "inactive"
-inactive = "1d"
-
 [syncs.everyone]
-segment = "buyers"
+segment = "{segment}"
 destination = "vendor"
+audience = "everyone"
 attributes = {{ name = "first_name", country = "country", orders = "orders" }}
 """
+Settings = Mapping[str, str | int]
 
 
 @dataclass(slots=True)
 class World:
-    """One shop's workspace; ``clock`` may be moved on between runs."""
+    """One shop's workspace; ``now`` moves on with every sync."""
+
+    BUYERS: ClassVar[Mapping[str, Settings]] = {"buyers": {"plugin": "inactive", "inactive": "1d"}}
+    """Everybody: each bought at least once, and nobody today."""
 
     folder: Path
     people: int
+    orders: int = 0
+    address: str = "http://127.0.0.1:9"
     now: datetime = NOW
+
+    def use_segments(self, segments: Mapping[str, Settings]) -> None:
+        """Write the client's file with these segments; the first is synced."""
+        text = _CLIENT_FILE.format(address=self.address, segment=next(iter(segments)))
+        for name, settings in segments.items():
+            lines = (f"{key} = {json.dumps(value)}" for key, value in settings.items())
+            text += "\n".join((f"\n[segments.{name}]", *lines)) + "\n"
+        (self.folder / "clients" / f"{CLIENT}.toml").write_text(text, encoding="utf-8")
 
     def wiring(self) -> Wiring:
         """Read the configuration and get ready to work, as a command does."""
@@ -76,15 +88,6 @@ class World:
         for path in self.wiring().folder.glob("ledger.sqlite*"):
             path.unlink()
 
-    def set_segment(self, **settings: object) -> None:
-        """Change the settings of the segment that is synced."""
-        lines = "".join(f"{name} = {value!r}\n" for name, value in settings.items())
-        path = self.folder / "clients" / f"{CLIENT}.toml"
-        text = path.read_text(encoding="utf-8")
-        path.write_text(
-            re.sub(r'plugin = "inactive"\n(.+\n)*', f'plugin = "inactive"\n{lines}', text), encoding="utf-8"
-        )
-
 
 def make_world(
     folder: Path, people: int, orders: int, *, address: str = "http://127.0.0.1:9", memory_limit: str | None = None
@@ -94,15 +97,14 @@ def make_world(
         (folder / name).mkdir(parents=True, exist_ok=True)
     limit = f'memory_limit = "{memory_limit}"\n' if memory_limit else ""
     (folder / "hub.toml").write_text(limit, encoding="utf-8")
-    (folder / "clients" / f"{CLIENT}.toml").write_text(_CLIENT_FILE.format(address=address), encoding="utf-8")
     plugin = (HERE / "loopback_plugin.py").read_text(encoding="utf-8")
     (folder / "plugins" / "loopback.py").write_text(plugin, encoding="utf-8")
-    world = World(folder, people)
+    world = World(folder, people, orders, address)
+    world.use_segments(world.BUYERS)
     sizes = {"customers": people, "consents": people, "orders": orders, "carts": people // 20}
     with world.wiring().catalog.writer(NOW) as writer:
         for name, size in (*sizes.items(), ("cart_lines", sizes["carts"])):
-            stream = Stream((name,), "snapshot")
-            writer.load("shop", "shop", name, stream, _pages(name, people, size))
+            writer.load("shop", "shop", name, Stream((name,), "snapshot"), _pages(name, people, size))
             writer.set_reach("shop", name, Reach(fresh_until=NOW))
         writer.rebuild()
     return world
@@ -125,5 +127,3 @@ def blocks(file: str) -> dict[str, str]:
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
-
-assert set(TABLES) >= {"customers", "consents", "orders", "carts", "cart_lines"}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -41,14 +41,12 @@ class Keeper(api.Destination[Any]):
     """A destination that keeps what it is given, and records every push."""
 
     name = "keeper"
-    can: ClassVar[api.Capabilities] = api.Capabilities(
-        ops={ADD: api.Limit(3), UPDATE: api.Limit(3), REMOVE: api.Limit(3)}
-    )
+    can = api.Capabilities(ops={ADD: api.Limit(3), UPDATE: api.Limit(3), REMOVE: api.Limit(3)})
 
     def __init__(self, connection: str = "keeper", can: api.Capabilities | None = None) -> None:
         super().__init__(connection=connection, config=None, shop=None, remember=None)  # type: ignore[arg-type]
         if can is not None:
-            self.can = can  # type: ignore[misc]
+            self.can = can
         self.held: dict[str, Mapping[str, Any]] = {}
         self.batches: list[api.Batch] = []
 

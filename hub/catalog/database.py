@@ -65,7 +65,7 @@ class Catalog:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         instant = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
         con = self._open_current()
-        writer = Writer(self.path, self._prepare, con, self.tables, self.settings, instant)
+        writer = Writer(self.path, self._open_current, con, self.tables, self.settings, instant)
         try:
             writer.start(self._marks())
             yield writer
@@ -80,8 +80,8 @@ class Catalog:
             BusyError: it is still held; the message names the holder.
         """
         if not self._is_current(wait):
-            with self.writer(now):
-                pass
+            with self.writer(now) as writer:
+                writer.rebuild()
         con = self._connect(read_only=True, wait=wait)
         try:
             self._prepare(con)

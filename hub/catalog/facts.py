@@ -51,32 +51,31 @@ def tables_behind(columns: Iterable[str] | None) -> frozenset[str]:
 
 
 class Facts:
-    """Compute groups of facts on a session's connection, each once."""
+    """Compute facts on a session's connection: only the columns that are asked for, for an aggregate costs by column."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, seen: frozenset[str]) -> None:
         self._con = con
         self._seen = seen
-        self._groups: set[str] = set()
+        self._made: frozenset[str] | None = None
 
     def prepare(self, columns: Iterable[str] | None) -> None:
-        """Make ``facts`` with the groups of these columns and those made before."""
+        """Make ``facts`` with these columns and those made before."""
         wanted = FACT_COLUMNS if columns is None else frozenset(columns) - {"person_id"}
         unknown = wanted - FACT_COLUMNS
         if unknown:
             raise KeyError(f"no such fact: {', '.join(sorted(unknown))}")
-        groups = {name for name, (_, counts, others) in GROUPS.items() if wanted & {*counts, *others}}
-        if self._groups and groups <= self._groups:
+        if self._made is not None and wanted <= self._made:
             return
-        self._groups |= groups
-        self._write()
+        self._made = wanted | (self._made or frozenset())
+        self._write(self._made)
 
-    def _write(self) -> None:
-        order = [name for name in GROUPS if name in self._groups]
-        needed = [name for name in GROUPS if name in self._groups or (name == "orders" and "stage" in self._groups)]
-        joins = [
-            sql("facts.join_group", table=f"({sql(f'facts.{name}')})", name=name) for name in needed if name != "stage"
-        ]
-        columns = [self._column(group, column) for group in order for column in (*GROUPS[group][1], *GROUPS[group][2])]
+    def _write(self, wanted: frozenset[str]) -> None:
+        chosen = {name: [c for c in (*counts, *others) if c in wanted] for name, (_, counts, others) in GROUPS.items()}
+        needed = [name for name, columns in chosen.items() if columns and name != "stage"]
+        if chosen["stage"] and "orders" not in needed:
+            needed.append("orders")
+        joins = [sql("facts.join_group", table=f"({sql(f'facts.{name}')})", name=name) for name in needed]
+        columns = [self._column(group, column) for group in chosen for column in chosen[group]]
         self._con.execute(
             sql(
                 "facts.facts",

@@ -84,8 +84,5 @@ case when starts_with(p.person_ref, 'visitor:') then 'visitor'
 create or replace temporary table facts as
 select p.person_id{columns} from people as p{joins}
 
--- name: group_table
-create or replace temporary table {name} as {body}
-
 -- name: join_group
  left join {table} as {name} using (person_id)

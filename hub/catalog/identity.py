@@ -35,6 +35,7 @@ class Identity:
         for block in ("phones", "references", "persons", "contact_persons", "keep_tills"):
             self._run(block)
         self._write_shop()
+        self._run("order_places")
         self._write_visits()
         for name in ("consents", "engagement", "traits"):
             self._write_subjects(self.tables[name])

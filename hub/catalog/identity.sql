@@ -221,6 +221,16 @@ left join phone_person as p on m.kind_of_subject = 'phone' and p.phone = m.subje
 -- name: without_person
 create or replace table {target} as select * from {rows}
 
+-- name: order_places
+-- What all orders say of a person, so that a run that is later than all of them need not read them again.
+create or replace table merged.order_places as
+select person_id, max(placed_at) filter (counted) as last_bought_at,
+       arg_max_null(country, place) filter (country is not null) as country,
+       arg_max_null(region, place) filter (country is not null) as region
+from (select *, order_place(placed_at, country, region) as place from merged.orders where person_id is not null)
+group by person_id;
+insert or replace into about select 'orders_until', cast(max(placed_at) as varchar) from merged.orders
+
 -- name: carts
 create or replace table merged.carts as
 with bought as (

@@ -91,8 +91,9 @@ class Loader:
     def _check_tables(self, page: Page) -> None:
         for name in page.tables:
             if name not in self.task.stream.tables or name not in self.tables:
+                stream = f"stream {self.task.name}"
                 raise PluginError(
-                    f"source {self.task.source}: stream {self.task.name} gave rows of {name!r}, which it does not declare"
+                    f"source {self.task.source}: {stream} gave rows of {name!r}, which it does not declare"
                 )
 
     def _store(self, page: Page, snapshot: bool, rejected: list[tuple[Any, ...]]) -> None:
@@ -206,7 +207,7 @@ class Loader:
             self._block_erased(gone)
         for load in self.registry.of_source(self.task.source):
             other = self.tables[load.table]
-            if load.table == gone.table or other.parent == gone.table:
+            if gone.table in (load.table, other.parent):
                 self.con.execute(sql("load.delete_key", target=load.physical, key=key), {"value": gone.key})
 
     def _block_erased(self, gone: Gone) -> None:

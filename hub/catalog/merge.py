@@ -59,12 +59,18 @@ class Merger:
 
         Return the loads of the orders where each shop has one and nothing had to be merged.
         """
+        self.clear()
         self._aliases()
         for table in self.tables.values():
             self._merge(table)
         self._derive_consents()
         orders = self.parts(self.tables["orders"])
         return [] if self._aliased or self._is_shared(orders, "system") else orders
+
+    def clear(self) -> None:
+        """Drop what an earlier rebuild left: a table that needed merging then may be a view now."""
+        for kind, name in self.con.execute(sql("merge.left_over")).fetchall():
+            self.con.execute(sql("merge.drop", kind=kind, name=quoted(name)))
 
     def _is_shared(self, parts: Sequence[Part], scope: str) -> bool:
         """Tell whether two loads speak of the same shop, or come from the same source."""
@@ -123,10 +129,7 @@ class Merger:
 
     def _merge_by_system(self, table: Table, target: str, rows: str, *, renamed: bool) -> None:
         keys = own_key(table)
-        if renamed:
-            rows = sql("merge.renamed", rows=rows)
-        else:
-            rows = f"select *, {quoted(keys[0])} as own_id from ({rows})"
+        rows = sql("merge.renamed", rows=rows) if renamed else f"select *, {quoted(keys[0])} as own_id from ({rows})"
         columns = listed(data_columns(table))
         if table.parent:
             query = sql("merge.children", target=target, rows=rows, parent_key=quoted(keys[0]), columns=columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,11 @@ class CatalogSettings:
     sources: Sequence[tuple[str, str]] = ()
     consent_from: Sequence[ConsentFrom] = ()
     memory_limit: str | None = None
+
+    def merging_mark(self) -> str:
+        """Return what merged tables depend on beyond the rows: other settings, and they are merged again."""
+        rules = [rule.model_dump_json() for rule in self.consent_from]
+        return json.dumps([[list(source) for source in self.sources], rules])
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def _array(values: list[Any]) -> pa.Array:
         return pa.array(
             [None if value is None else [str(part) for part in value] for value in values], pa.list_(pa.string())
         )
-    if len(kinds) == 1 and kinds != {dict} and kinds != {datetime}:
+    if len(kinds) == 1 and kinds not in ({dict}, {datetime}):
         try:
             return pa.array(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
@@ -145,22 +145,24 @@ class _Reader:
     def _read(self, column: Column) -> str:
         if column.name not in self.incoming:
             return f"cast(null as {TYPES[column.kind]})"
-        kind = self.incoming[column.name].split("(")[0]
-        name = quoted(column.name)
+        return self._typed(column) or self._textual(column)
+
+    def _typed(self, column: Column) -> str | None:
+        """Return how a value is read that came with a fitting type of its own."""
+        kind, name = self.incoming[column.name].split("(")[0], quoted(column.name)
         if column.kind is Kind.MONEY and self.converts:
             return f"read_foreign_money({self._varchar(column.name)}, _foreign)"
-        if kind.startswith("TIMESTAMP WITH"):
-            return self._from_instant(column, name)
+        if kind.startswith("TIMESTAMP WITH") and column.kind in {Kind.TIME, Kind.DATE}:
+            return f"cast(timezone('UTC', {name}) as {TYPES[column.kind]})"
         if kind.endswith("[]") and column.kind is Kind.TEXTS:
             return f"read_list({name})"
-        if kind in _TYPED.get(column.kind, ()):
-            return f"try_cast({name} as {TYPES[column.kind]})"
-        if column.kind is Kind.PHONE:
-            return f"read_phone({self._varchar(column.name)}, {self._country()})"
-        return f"read_{column.kind.value}({self._varchar(column.name)})"
+        return f"try_cast({name} as {TYPES[column.kind]})" if kind in _TYPED.get(column.kind, ()) else None
 
-    def _from_instant(self, column: Column, name: str) -> str:
-        return f"cast(timezone('UTC', {name}) as {TYPES[column.kind]})"
+    def _textual(self, column: Column) -> str:
+        text = self._varchar(column.name)
+        if column.kind is Kind.PHONE:
+            return f"read_phone({text}, {self._country()})"
+        return f"read_{column.kind.value}({text})"
 
     def _varchar(self, name: str) -> str:
         kind = self.incoming[name]

@@ -57,7 +57,10 @@ create or replace temporary macro in_client_currency(amount, code) as
 create or replace temporary macro is_counted(status, test) as
     coalesce(status in ('pending', 'paid'), false) and not coalesce(test, false);
 create or replace temporary macro is_discounted(discount, codes) as
-    coalesce(discount > 0, false) or coalesce(len(codes) > 0, false)
+    coalesce(discount > 0, false) or coalesce(len(codes) > 0, false);
+-- One number decides for country and region, so that they come from one order, and from the same one everywhere.
+create or replace temporary macro order_place(placed_at, country, region) as
+    epoch_us(placed_at)::hugeint * 18446744073709551616 + hash(country, region)::hugeint
 
 -- name: read_page
 insert into {target} by name

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from hub.api import Table
 from hub.catalog.addresses import normalise_email, normalise_phone
-from hub.catalog.blocks import quoted, sql, statements
+from hub.catalog.blocks import one, quoted, sql, statements
 from hub.catalog.erasing import Holdings, dictionaries
 from hub.catalog.facts import Facts
 from hub.catalog.models import CatalogSettings, RejectedRow, TableReach, Till
@@ -52,7 +52,11 @@ class Session:
         self.con.execute(sql("settings.instants_as_of"), {"value": self.as_of})
         self.con.execute(sql("settings.instants_now"), {"value": self.now})
         self.con.execute(sql("settings.today"), {"value": today})
-        for statement in statements("views.views") + statements("settings.closed"):
+        for statement in statements("views.views"):
+            self.con.execute(statement)
+        if one(self.con, sql("views.is_after_all_orders")) == (True,):
+            self.con.execute(sql("views.all_order_places"))
+        for statement in statements("settings.closed"):
             self.con.execute(statement)
 
     def prepare_facts(self, columns: Iterable[str] | None = None) -> None:

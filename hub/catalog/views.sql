@@ -11,14 +11,13 @@ with seen as (
     select * exclude (updated_at, completed_at),
            case when updated_at <= getvariable('as_of') then updated_at end as updated_at,
            case when completed_at <= getvariable('as_of') then completed_at end as completed_at
-    from merged.carts where created_at <= getvariable('as_of')),
-last_orders as (
-    select person_id, max(placed_at) as last_order_at from merged.orders
-    where counted and placed_at <= getvariable('as_of') and person_id in (select person_id from merged.carts)
-    group by person_id)
+    from merged.carts where created_at <= getvariable('as_of'))
 select s.*, coalesce(s.updated_at, s.created_at) as changed_at, s.completed_at is not null as completed,
-       s.completed_at is null and not coalesce(o.last_order_at > coalesce(s.updated_at, s.created_at), false) as open
-from seen as s left join last_orders as o using (person_id);
+       s.completed_at is null and not exists (
+           select 1 from merged.orders as o
+           where o.person_id = s.person_id and o.counted and o.placed_at <= getvariable('as_of')
+             and o.placed_at > coalesce(s.updated_at, s.created_at)) as open
+from seen as s;
 create or replace temporary view cart_lines as
 select l.* from merged.cart_lines as l semi join (select system, cart_id from merged.carts where created_at <= getvariable('as_of')) as c
 on c.system = l.system and c.cart_id = l.cart_id;
@@ -28,8 +27,20 @@ create or replace temporary view engagement as select * from merged.engagement w
 create or replace temporary view traits as select * from merged.traits where recorded_at is null or recorded_at <= getvariable('as_of');
 create or replace temporary view consents as select * from merged.consents where recorded_at is null or recorded_at <= getvariable('as_of');
 create or replace temporary view people as select * from merged.people where known_from is null or known_from <= getvariable('as_of');
+create or replace temporary view order_places as
+select person_id, max(placed_at) filter (counted and placed_at < getvariable('as_of')) as last_bought_at,
+       arg_max_null(country, place) filter (country is not null) as country,
+       arg_max_null(region, place) filter (country is not null) as region
+from (select *, order_place(placed_at, country, region) as place from orders where person_id is not null)
+group by person_id;
 create or replace temporary view identities as select * from merged.identities;
 create or replace temporary view consent_records as select * from merged.consent_records
+
+-- name: is_after_all_orders
+select coalesce((select cast(value as timestamp) < getvariable('as_of') from about where key = 'orders_until'), false)
+
+-- name: all_order_places
+create or replace temporary view order_places as select * from merged.order_places
 
 -- name: seen_tables
 select distinct table_name from loads where state = 'visible' order by 1

@@ -37,7 +37,7 @@ class Writer:
     def __init__(
         self,
         path: Path,
-        prepare: Callable[[duckdb.DuckDBPyConnection], None],
+        reopen: Callable[[], duckdb.DuckDBPyConnection],
         con: duckdb.DuckDBPyConnection,
         tables: Mapping[str, Table],
         settings: CatalogSettings,
@@ -46,7 +46,7 @@ class Writer:
         self.con = con
         self.now = now
         self._path = path
-        self._prepare = prepare
+        self._reopen = reopen
         self._tables = tables
         self._settings = settings
         self._registry: Registry
@@ -63,7 +63,6 @@ class Writer:
             for load in self._registry.all():
                 if load.state == "reading" or known.get(load.source) != load.system or load.table not in self._tables:
                     self._drop(load.source, load.stream, load.state)
-        self.rebuild()
 
     def _drop(self, source: str, stream: str, state: str) -> None:
         """Drop the loads of a stream; without its rows its cursor means nothing."""
@@ -137,12 +136,13 @@ class Writer:
 
     def rebuild(self, *, force: bool = False) -> RebuildReport:
         """Merge and resolve persons again, if a pull or the settings changed something."""
-        mark = self._settings_mark()
+        mark = self._settings.merging_mark()
         changed = force or self._about("changed") != "no" or self._about("merged_with") != mark
         if changed:
             with transaction(self.con, self._registry):
-                orders = Merger(self.con, self._tables, self._registry, self._settings, self.now).run()
-                Identity(self.con, self._tables, orders).run()
+                merger = Merger(self.con, self._tables, self._registry, self._settings, self.now)
+                Identity(self.con, self._tables, merger.run()).run()
+                merger.clear()
                 self._set_about("changed", "no")
                 self._set_about("merged_with", mark)
         row = one(self.con, sql("identity.summary")) or (0, 0)
@@ -155,6 +155,7 @@ class Writer:
         ``addresses`` are address texts (``email:…``, ``phone:…``, ``customer:<system>:<id>``); every other
         address of the same people goes too, and is named in the report.
         """
+        self.rebuild()
         erasure = Erasure(self.con, self._tables, self._registry)
         with transaction(self.con, self._registry):
             report = erasure.delete(addresses)
@@ -182,16 +183,8 @@ class Writer:
         self.con.close()
         fresh.replace(self._path)
         self._path.with_name(self._path.name + ".wal").unlink(missing_ok=True)
-        import duckdb  # noqa: PLC0415 - only for its type elsewhere
-
-        self.con = duckdb.connect(self._path)
-        self._prepare(self.con)
+        self.con = self._reopen()
         self._registry = Registry(self.con, self.now)
-
-    def _settings_mark(self) -> str:
-        settings = self._settings
-        rules = [rule.model_dump_json() for rule in settings.consent_from]
-        return json.dumps([list(map(list, settings.sources)), rules])
 
     def _touch(self) -> None:
         self._set_about("changed", "yes")

@@ -115,12 +115,9 @@ def approve(
     as_json: JsonOption = False,
 ) -> None:
     """Let the next run deliver what a guard holds; sends nothing itself."""
-    wiring = make_wiring(workspace, client, sandbox=sandbox)
-    known = [*wiring.client.syncs, *wiring.client.sources]
-    if sync not in known:
-        raise ConfigError(f"there is no sync {sync!r} in {client}; there are {', '.join(known) or 'none'}")
-    with wiring.open_ledger() as ledger:
-        approved = ledger.approve(sync)
+    from hub.sync.approve import approve as approve_held
+
+    approved = approve_held(make_wiring(workspace, client, sandbox=sandbox), sync)
     if as_json:
         show_json(
             [{"sync": held.sync, "guard": held.guard, "size": held.size, "text": held.detail} for held in approved]

@@ -285,10 +285,19 @@ create or replace temporary table consent_sale_opt_outs as
 select distinct address_key from consent_statements where sale_opt_out;
 
 -- name: strays
--- Addresses that a person's record once showed: a refusal given for one counts, but nobody is contacted there.
+-- Addresses that a person's record once showed: a refusal given for one counts, but nobody is contacted there. Only
+-- those with something on them are kept.
 create or replace temporary table consent_strays as
+with troubled as (
+    select address_key from consent_merged where person_barred or opted_out or refused
+    union
+    select address_key from consent_sale_opt_outs
+    union
+    select address_key from consent_blocks
+)
 select distinct s.person_id, s.address_kind as kind, s.address, s.address_key
 from consent_statements as s
+semi join troubled as t on t.address_key = s.address_key
 anti join identities as i on i.person_id = s.person_id and i.address_key = s.address_key
 where s.person_id is not null;
 
@@ -313,27 +322,13 @@ join consent_addresses as a using (address_key);
 -- name: places
 -- Where a person lives, as their latest order says, else their record; and when they last bought.
 create or replace temporary table consent_places as
-with bought as (
-    select
-        person_id,
-        max(placed_at) filter (counted and placed_at < getvariable('consent_as_of')) as last_bought_at,
-        max(placed_at) filter (country is not null) as ordered_at,
-        -- one number decides for both columns, so that they come from one order
-        arg_max_null(country, epoch_us(placed_at)::hugeint * 18446744073709551616 + hash(country, region)::hugeint)
-            filter (country is not null) as country,
-        arg_max_null(region, epoch_us(placed_at)::hugeint * 18446744073709551616 + hash(country, region)::hugeint)
-            filter (country is not null) as region
-    from orders
-    where person_id is not null
-    group by person_id
-)
 select
     p.person_id, p.birth_date, p.phone, b.last_bought_at,
     coalesce(b.country, p.country) as country,
     case when b.country is not null then b.region else p.region end as region,
     case when b.country is not null then 'order' when p.country is not null then 'customer' end as found_in
 from people as p
-left join bought as b using (person_id);
+left join order_places as b on b.person_id = p.person_id;
 
 -- name: phones
 -- The country of a phone's prefix, for people of whom nothing better is known.

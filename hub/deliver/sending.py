@@ -133,6 +133,9 @@ class Sender:
         """Give every outcome to its member. Raises PluginError for a stranger or a second outcome."""
         try:
             if len(got) == len(batch.members) and all(o.member is m for o, m in zip(got, batch.members, strict=True)):
+                if len(got) == len(answer.outcomes):
+                    answer.outcomes[:] = got
+                    return
                 for place, outcome in zip(places, got, strict=True):
                     answer.outcomes[place] = outcome
                 return

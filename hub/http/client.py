@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
@@ -154,7 +155,7 @@ class Client:
     def _send(self, method: str, path: str, ok: tuple[int, ...], *, writes: bool, **how: Any) -> Reply:
         with self._limiter.slot():
             try:
-                answer = self._client.request(method, path, **how)
+                answer = self._client.request(method, path, **self._encoded(how))
             except httpx.HTTPError as error:
                 self._fail(method, path, error, writes=writes)
         reply = Reply(answer.status_code, answer.headers, answer.content, self._excerpt)
@@ -172,6 +173,17 @@ class Client:
         if isinstance(known, TransientError) and known.retry_after:
             self._limiter.hold(known.retry_after)
         raise known
+
+    def _encoded(self, how: dict[str, Any]) -> dict[str, Any]:
+        """Return a request's parts with its JSON written: times in ISO 8601, money as numbers."""
+        body = how.get("json")
+        if body is None:
+            return how
+        headers = dict(how.get("headers") or {})
+        if "content-type" not in self._client.headers and not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = "application/json"
+        content = json_module.dumps(body, default=_plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return {**how, "json": None, "content": content.encode(), "headers": headers}
 
     def _fail(self, method: str, path: str, error: httpx.HTTPError, *, writes: bool) -> NoReturn:
         what = f"{method} {self._where(path)}: {type(error).__name__}: {self._redact(str(error))}"
@@ -260,12 +272,7 @@ def connect_factory(
         timeout: float = TIMEOUT,
     ) -> Client:
         hidden = [*secrets, *(headers or {}).values(), *(params or {}).values(), *(auth or ())]
-        common: dict[str, Any] = {
-            "timeout": httpx.Timeout(timeout, connect=CONNECT_TIMEOUT),
-            "limits": httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-            "transport": transport,
-            "trust_env": not _is_loopback(str(base_url)),
-        }
+        common = _settings(str(base_url), timeout, transport)
         client = httpx.Client(base_url=str(base_url), headers=headers, params=params, auth=auth, **common)
         bare = httpx.Client(follow_redirects=True, **common)
         retrying = tenacity.Retrying(
@@ -277,6 +284,26 @@ def connect_factory(
         return Client(client, bare, Host(connection, limiter, redactor(hidden), retrying, clock))
 
     return connect
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _settings(base_url: str, timeout: float, transport: httpx.BaseTransport | None) -> dict[str, Any]:
+    """Return what both clients share; proxies of the environment are not for this machine."""
+    return {
+        "timeout": httpx.Timeout(timeout, connect=CONNECT_TIMEOUT),
+        "limits": httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+        "transport": transport,
+        "trust_env": not _is_loopback(base_url),
+    }
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from json.encoder import encode_basestring_ascii
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -60,12 +60,27 @@ def unpack(blob: bytes) -> pa.Table:
 
 
 def handle_of(email: str | None, phone: str | None, remote_id: str | None) -> str:
-    """Return the identifiers by which a destination can find a member again, as JSON."""
-    if email is not None and phone is None and remote_id is None:
-        # The common case, a million times.
-        return f'{{"email": {encode_basestring_ascii(email)}}}'
+    """Return the identifiers by which a destination can find a member again.
+
+    An e-mail alone stands as it is, since that is what a million members have; anything else is JSON.
+    """
+    if email is not None and phone is None and remote_id is None and not email.startswith("{"):
+        return email
     known = zip(HANDLE, (email, phone, remote_id), strict=True)
     return json.dumps({name: value for name, value in known if value is not None})
+
+
+def identifiers_in(handle: str | None) -> dict[str, str]:
+    """Return the identifiers that a handle holds, by name."""
+    if not handle:
+        return {}
+    return json.loads(handle) if handle.startswith("{") else {"email": handle}
+
+
+def listed(rows: pa.Table, name: str) -> list[Any]:
+    """Return a column as a list."""
+    column = rows.column(name)
+    return [None] * len(column) if column.null_count == len(column) else column.to_pylist()
 
 
 def keys_json(keys: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from hub.api import Op
 from hub.ledger import queries
-from hub.ledger.packing import handle_of, pack
+from hub.ledger.packing import handle_of, listed, pack
 from hub.ledger.records import Intent, Receipt, Settlement
 from hub.ledger.times import to_micros
 
@@ -32,7 +32,7 @@ class Settler:
         self._sql = queries.load("members")
         self._now = to_micros(ledger.clock())
         self._deadline = self._now + deadline // timedelta(microseconds=1)
-        self._columns = {name: result.rows.column(name).to_pylist() for name in result.rows.column_names}
+        self._columns: dict[str, list[Any]] = {}
         self._audience = repeat(batch.audience_id)
 
     def write(self) -> None:
@@ -160,13 +160,14 @@ class Settler:
         return self._now + int((self._result.retry_after or 0) * _SECOND)
 
     def _pick(self, name: str, places: Sequence[int]) -> list[Any]:
-        column = self._columns[name]
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = listed(self._result.rows, name)
         return column if len(places) == len(column) else [column[place] for place in places]
 
     def _handles(self, places: Sequence[int]) -> Iterable[str]:
         remote_ids = self._pick("remote_id", places)
-        if self._result.remote_ids:
-            told = self._result.remote_ids
+        if told := self._result.remote_ids:
             remote_ids = [told.get(place, known) for place, known in zip(places, remote_ids, strict=True)]
         return map(handle_of, self._pick("email", places), self._pick("phone", places), remote_ids)
 

@@ -70,7 +70,7 @@ class Request:
 class Difference:
     """What a sync would send: counts first, tables behind them.
 
-    ``withheld`` counts codes, ``withheld_table`` has (person_id, code); ``removals`` is the table of leaving
+    ``changes`` has (member_key, op, waits) of whoever is not left as they are. ``withheld`` counts codes, ``withheld_table`` has (person_id, code); ``removals`` is the table of leaving
     members (member_key, demanded).
     """
 
@@ -116,19 +116,19 @@ def diff(con: duckdb.DuckDBPyConnection, request: Request) -> Difference:
     _load_membership(con, request, names)
     cleared = _withhold(con, request, request.judged, names) if request.judged else None
     if cleared is None:
-        con.execute(f"create temporary table {names['changes']} (member_key varchar, op varchar, waits boolean)")
-        con.execute(f"create temporary table {names['cleared']} (member_key varchar)")
+        _run(con, "nobody", names)
     else:
         names["cleared"] = cleared.table
-        _run(
-            con,
-            "changes",
-            names,
-            repeatable=request.repeatable,
-            updates=request.updates,
-            now=request.now,
-            refresh=request.refresh,
-        )
+    _run(
+        con,
+        "changes",
+        names,
+        repeatable=request.repeatable,
+        updates=request.updates,
+        now=request.now,
+        refresh=request.refresh,
+    )
+    _run(con, "leaving", names)
     _find_removals(con, request, names)
     return _difference(con, request, names, cleared)
 
@@ -200,7 +200,6 @@ def _withhold(con: duckdb.DuckDBPyConnection, request: Request, judged: Judged, 
 
 
 def _find_removals(con: duckdb.DuckDBPyConnection, request: Request, names: dict[str, str]) -> None:
-    _run(con, "leaving", names, now=request.now)
     _run(con, "leaving_persons", names)
     judged = request.judge(names["persons"])
     tables = names | {"withheld": judged.withheld, "permitted": judged.cleared.table}
@@ -232,7 +231,7 @@ def _difference(
         withheld=withheld,
         withheld_table=withheld_table,
         size=Size(held=held, add=add, update=update, removals=removed - demanded, demanded=demanded),
-        unchanged=counts.get("unchanged", (0, 0))[0],
+        unchanged=len(cleared) - add - update if cleared else 0,
         waits=waiting_add + waiting_update,
         changes=names["changes"],
         removals=names["removals"],

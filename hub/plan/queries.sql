@@ -34,26 +34,35 @@ where coalesce(m.state, 'absent') in ('absent', 'refused')
         select i.person_id from identities as i join recent_deliveries as r on r.member_key = i.address_key)
     or c.member_key in (select member_key from recent_deliveries)
     or c.person_id in (select person_id from planned_deliveries))
+-- name: nobody
+create temporary table {cleared} (member_key varchar, attributes_hash varchar)
 -- name: changes
+-- Who is added, updated or leaves, by one join; who stays as they are is not listed. A removal that waits for its
+-- receipt or for its next attempt is not due.
 create temporary table {changes} as
-select c.member_key,
-    case
-        when m.state is null or m.state in ('absent', 'refused', 'removing') then 'add'
-        when m.state = 'unknown' and $repeatable then 'add'
-        when m.state = 'unknown' then 'unchanged'
-        when $updates and m.attributes_hash is distinct from c.attributes_hash then 'update'
-        when $refresh::interval is not null and m.sent_at <= $now::timestamp - $refresh::interval
-            then case when $updates then 'update' else 'add' end
-        else 'unchanged'
-    end as op,
-    m.due_at is not null and m.due_at > $now::timestamp as waits
-from {cleared} as c left join {membership} as m using (member_key)
+select member_key, op, waits
+from (
+    select coalesce(c.member_key, m.member_key) as member_key,
+        coalesce(m.due_at > $now::timestamp, false) as waits,
+        case
+            when c.member_key is null then case
+                when m.state = 'removing' and m.due_at > $now::timestamp then 'unchanged'
+                when m.state in ('adding', 'accepted', 'held', 'removing', 'unknown') then 'leave'
+                else 'unchanged'
+            end
+            when m.state is null or m.state in ('absent', 'refused', 'removing') then 'add'
+            when m.state = 'unknown' and $repeatable then 'add'
+            when m.state = 'unknown' then 'unchanged'
+            when $updates and m.attributes_hash is distinct from c.attributes_hash then 'update'
+            when $refresh::interval is not null and m.sent_at <= $now::timestamp - $refresh::interval
+                then case when $updates then 'update' else 'add' end
+            else 'unchanged'
+        end as op
+    from {cleared} as c full join {membership} as m on m.member_key = c.member_key
+)
+where op <> 'unchanged'
 -- name: leaving
-create temporary table {leaving} as
-select m.member_key from {membership} as m
-where m.state in ('adding', 'accepted', 'held', 'removing', 'unknown')
-  and not (m.state = 'removing' and m.due_at is not null and m.due_at > $now::timestamp)
-  and not exists (select 1 from {cleared} as c where c.member_key = m.member_key)
+create temporary view {leaving} as select member_key from {changes} where op = 'leave'
 -- name: leaving_persons
 create temporary table {persons} as
 select distinct i.person_id from {leaving} as l join identities as i on i.address_key = l.member_key
@@ -88,8 +97,8 @@ where demanded or (not $only_demanded and ($mirror or not permitted))
 create or replace temporary table recorded_withdrawals as
 select distinct address_key, channel from consent_state
 where expires_at <= greatest(getvariable('as_of'), getvariable('now'))
-   or status in ('unsubscribed', 'invalid')
-   or (channel = 'ads' and (not ad_user_data or not ad_personalization or sale_opt_out))
+   or stance in ('unsubscribed', 'invalid', 'refused')
+   or (channel = 'ads' and sale_opt_out)
 -- name: counts
 select op, count(*), count(*) filter (where waits) from {changes} group by op
 -- name: removal_counts
@@ -108,12 +117,12 @@ select distinct other.address_key
 from identities as mine join identities as other using (person_id)
 where mine.address_key in (select unnest($keys::varchar[]))
 -- name: withheld_people
-select keyed_hash(p.person_ref) as person_key, max(w.code) as code
+select coalesce(w.person_key, keyed_hash(p.person_ref)) as person_key, max(w.code) as code
 from {withheld} as w join people as p using (person_id) group by all
 -- name: holdouts
-select distinct keyed_hash(p.person_ref) as person_key
+select distinct coalesce(w.person_key, keyed_hash(p.person_ref)) as person_key
 from {withheld} as w join people as p using (person_id) where w.code = 'HOLDOUT'
 -- name: planned_deliveries
 create or replace temporary table planned_deliveries (person_id bigint)
 -- name: restrict
-delete from {changes} where op <> 'unchanged' and member_key not in (select member_key from {wanted})
+delete from {changes} where op in ('add', 'update') and member_key not in (select member_key from {wanted})

@@ -16,6 +16,7 @@ CODES = {
     "SALE_OPT_OUT": "opted out of sale and sharing",
     "ADS_CONSENT_MISSING": "no consent for ad platforms",
     "ADS_STORAGE_DENIED": "refused ad storage on the site",
+    "SAME_ADDRESS": "shares the address with somebody who is contacted",
     "STALE_SOURCE": "orders are older than carts",
     "HOLDOUT": "held out to measure lift",
     "COOLDOWN": "had this not long ago",

@@ -62,17 +62,18 @@ def run_segments(
     wanted: Iterable[str] | None = None,
     *,
     max_lag: timedelta = MAX_LAG,
+    facts: Iterable[str] = (),
 ) -> dict[str, SegmentResult]:
     """Compute the wanted segments, and all that they are made of.
 
-    A strategy that fails gives a result with its ``error``; only the combinations that need it fail with it.
+    ``facts`` are columns that somebody else will read afterwards: made here, the facts are computed once. A strategy that fails gives a result with its ``error``; only the combinations that need it fail with it.
 
     Raises:
         ConfigError: an unknown segment, or segments made of each other in a circle.
     """
     chosen = in_order(definitions, wanted)
     compiled = compile_all(session, chosen)
-    prepare_facts(session, [each for each in compiled.values() if isinstance(each, Compiled)])
+    prepare_facts(session, [each for each in compiled.values() if isinstance(each, Compiled)], facts)
     results: dict[str, SegmentResult] = {}
     for definition in chosen:
         results[definition.name] = _result(session, definition, compiled, results, max_lag)
@@ -89,12 +90,13 @@ def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str,
     return ready
 
 
-def prepare_facts(session: SessionLike, compiled: Sequence[Compiled]) -> None:
-    """Have the facts made that these strategies read, once for all of them."""
+def prepare_facts(session: SessionLike, compiled: Sequence[Compiled], also: Iterable[str] = ()) -> None:
+    """Have the facts made that these strategies read, and some others, once for all of them."""
     reading = [each for each in compiled if "facts" in each.statement.tables]
-    if reading:
+    others = frozenset(also)
+    if reading or others:
         columns = fact_columns(reading)
-        session.prepare_facts(None if columns is None else sorted(columns & FACT_COLUMNS))
+        session.prepare_facts(None if columns is None else sorted((columns & FACT_COLUMNS) | others))
 
 
 def isolated(definition: Definition, work: Callable[[], T]) -> T | PluginError:

@@ -16,7 +16,7 @@ from hub.consent.cleared import Cleared
 from hub.consent.gate import Gate
 from hub.consent.rules import PURPOSES
 from hub.errors import ConfigError
-from hub.ledger import Audience, Ledger
+from hub.ledger import Audience, Ledger, MemberState
 from hub.plan.diff import Difference, Judged, Request, diff, prepare_tables
 from hub.plan.guards import Guard, Held, watch
 from hub.segments import SegmentResult, run_segments
@@ -55,9 +55,12 @@ class Preparation:
 
     def segments(self, wanted: Iterable[str] | None = None) -> list[SegmentNumbers]:
         """Compute the segments and return their numbers in the order of the file."""
-        self.session.prepare_facts(self._attribute_facts())
         self._results = run_segments(
-            self.session, self.wiring.definitions, wanted, max_lag=self.wiring.client.guards.max_lag
+            self.session,
+            self.wiring.definitions,
+            wanted,
+            max_lag=self.wiring.client.guards.max_lag,
+            facts=self._attribute_facts(),
         )
         order = [name for name in self.wiring.client.segments if name in self._results]
         return [_segment_numbers(self._results[name]) for name in order]
@@ -215,7 +218,21 @@ class Preparation:
         if difference.cleared is None:
             # Nobody was judged: no members to tell of, and whoever is in stays but for what a record demands.
             numbers.members, numbers.unchanged = 0, size.held - size.demanded
+        numbers.notes += self._unknown(target)
         return PreparedSync(target, difference, numbers, self._seen_block)
+
+    def _unknown(self, target: Target) -> list[str]:
+        """Say how many may have got what must not happen twice, since nobody but a human may decide to repeat it."""
+        if target.destination.can.repeatable:
+            return []
+        count = self.ledger.count_members(target.audience.audience_id).get(MemberState.UNKNOWN, 0)
+        if not count:
+            return []
+        people = "1 person" if count == 1 else f"{count:,} people"
+        return [
+            f"whether {people} got it is unknown, and it is not sent again by itself; if it did not arrive, run "
+            f"`hub retry {self.wiring.client.id} --unknown --only {target.name}`"
+        ]
 
     def _guard(self, sync: PreparedSync) -> None:
         target, size = sync.target, sync.difference.size
@@ -227,11 +244,13 @@ class Preparation:
         changed = not first and target.audience.definition != target.definition
         for held in watch(size, limits, first=first, definition_changed=changed):
             if not self.force and not self.ledger.is_approved(sync.name, held.guard, held.size, target.definition):
-                self.ledger.hold(sync.name, held.guard, held.size, about=target.definition, detail=held.text)
+                # What a look into the past finds is not what the next run would do: nothing to approve.
+                if self.session.as_of >= self.session.now:
+                    self.ledger.hold(sync.name, held.guard, held.size, about=target.definition, detail=held.text)
                 self._hold(sync, held)
 
     def _hold(self, sync: PreparedSync, held: Held) -> None:
-        client = self.wiring.client.id
+        client = self.wiring.named
         step = f"look at `hub plan {client}`, then run `hub approve {client} {sync.name}`"
         if held.guard is Guard.SOURCE:
             step = f"correct the source, then run `hub sync {client}`"

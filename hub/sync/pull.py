@@ -18,7 +18,7 @@ from hub.sync.numbers import SourceNumbers, Status, Trouble
 from hub.sync.wiring import Wiring
 
 if TYPE_CHECKING:
-    from hub.catalog import OptOut, Shrink, StreamReport, Writer
+    from hub.catalog import OptOut, StreamReport, Writer
 
 
 class InterruptedRun(HubError):
@@ -50,11 +50,18 @@ class Puller:
     ledger: Ledger
     writer: Writer
     force: bool = False
+    _erased: list[str] = field(default_factory=list)
 
     def pull(self, sources: Mapping[str, Source[Any]]) -> Pulled:
         """Read every source; one that fails does not keep the others from being read."""
         pulled = Pulled([self._pull_source(name, source) for name, source in sources.items()])
         self.wiring.around.progress("people and identities", 0, None)
+        if self._erased:
+            # Erased at the other side: their blocks are written, what is held about them goes now.
+            self.writer.erase(self._erased)
+        if any(numbers.dropped for numbers in pulled.sources):
+            # Rows that were read and dropped leave their bytes behind: whoever was erased must not be in the file.
+            self.writer.erase(())
         report = self.writer.rebuild()
         for till in report.tills:
             pulled.notes.append(
@@ -89,7 +96,7 @@ class Puller:
             self.wiring.system_of(settings),
             stream,
             source.streams[stream],
-            self._pages(name, source, stream, numbers),
+            self._pages(name, source, stream),
             guards=self.wiring.client.guards_with(settings.guards),
             accept_shrink=dict.fromkeys(source.streams[stream].tables, 0) if self.force else self._approved(name),
             erasures=_erasures(self.ledger),
@@ -97,13 +104,15 @@ class Puller:
         )
         for table in {*report.read, *report.rejected}:
             numbers.tables[table] = {"read": report.read.get(table, 0), "rejected": report.rejected.get(table, 0)}
+        numbers.dropped += report.dropped
         if report.dropped:
             numbers.notes.append(f"{report.dropped} rows of people who were erased were dropped")
         numbers.notes += report.notes
         self._set_reach(name, source, report)
-        self._judge_shrink(name, report, numbers)
+        self._judge_shrink(name, source.streams[stream].tables, report, numbers)
+        self._erased.extend(report.erased)
 
-    def _pages(self, name: str, source: Source[Any], stream: str, numbers: SourceNumbers) -> Iterator[Page]:
+    def _pages(self, name: str, source: Source[Any], stream: str) -> Iterator[Page]:
         around, done = self.wiring.around, 0
         pages = source.read(stream, self.writer.cursor(name, stream), around.clock())
         for page in pages:
@@ -119,15 +128,15 @@ class Puller:
         for table in report.read:
             self.writer.set_reach(name, table, source.reach(table))
 
-    def _judge_shrink(self, name: str, report: StreamReport, numbers: SourceNumbers) -> None:
+    def _judge_shrink(self, name: str, tables: Sequence[str], report: StreamReport, numbers: SourceNumbers) -> None:
         """Hold a snapshot that lost too much, until somebody approves its size."""
-        if report.pages and not report.shrunk:
-            for held in self.ledger.held(name):
-                self.ledger.release(name, held.guard)
+        if report.changed:
+            for table in tables:
+                self.ledger.release(name, _shrink_guard(table))
         for shrink in report.shrunk:
             text = f"{shrink.table} shrank from {shrink.before:,} to {shrink.after:,} rows; the old content stands"
-            step = f"if that is right, run `hub approve {self.wiring.client.id} {name}`; otherwise export it again"
-            self.ledger.hold(name, _shrink_guard(shrink), shrink.after, detail=text)
+            step = f"if that is right, run `hub approve {self.wiring.named} {name}`; otherwise export it again"
+            self.ledger.hold(name, _shrink_guard(shrink.table), shrink.after, detail=text)
             self._fail(numbers, Trouble(text, step))
 
     def _approved(self, name: str) -> dict[str, int]:
@@ -164,8 +173,8 @@ class Puller:
         return str(self.wiring.plugins.entry("source", self.wiring.client.sources[source].plugin))
 
 
-def _shrink_guard(shrink: Shrink) -> str:
-    return f"{Guard.SOURCE.value}:{shrink.table}"
+def _shrink_guard(table: str) -> str:
+    return f"{Guard.SOURCE.value}:{table}"
 
 
 def _erasures(ledger: Ledger) -> Any:

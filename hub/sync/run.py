@@ -18,7 +18,7 @@ from hub.sync.lines import close_line
 from hub.sync.listen import listen
 from hub.sync.numbers import RunNumbers, Status, Trouble
 from hub.sync.prepare import Preparation
-from hub.sync.pull import Pulled, Puller
+from hub.sync.pull import InterruptedRun, Pulled, Puller
 from hub.sync.retired import Retired, retire_missing
 from hub.sync.target import PreparedSync
 from hub.sync.wiring import Wiring
@@ -116,6 +116,11 @@ class _Run:
         numbers = RunNumbers(self.wiring.client.id, run_id)
         try:
             work(numbers)
+            if self.around.stop.is_set():
+                raise InterruptedRun(
+                    "the run was asked to stop; what was under way is recorded",
+                    next_step="run it again: it continues where it stopped",
+                )
         except (ConfigError, RefusedError):
             numbers.status = Status.REFUSED
             self._end(numbers)
@@ -147,6 +152,11 @@ class _Run:
         pulled = self._pull(sources)
         self._note_pull(numbers, pulled)
         now = self.around.now()
+        if self.options.as_of is not None and self.options.as_of < now:
+            numbers.notes.append(
+                "computed for the past: permissions count only if recorded by then, withdrawals whenever they came; "
+                "tags, refunds and lifetime values are as of the last pull"
+            )
         numbers.as_of = self.options.as_of or now
         self.ledger.set_run_as_of(numbers.run_id, numbers.as_of.replace(tzinfo=UTC))
         with self.wiring.catalog.session(numbers.as_of, now) as session:

@@ -56,6 +56,11 @@ class Wiring:
             made.mkdir(mode=0o700, exist_ok=True)
         return folder
 
+    @property
+    def named(self) -> str:
+        """Return what a command needs to mean this client: its id, in a rehearsal with the option for it."""
+        return self.client.id if self.stand_ins is None else f"--sandbox {self.client.id}"
+
     @cached_property
     def key(self) -> bytes:
         """Return the client's key."""

@@ -87,7 +87,8 @@ def _add_person(rows: dict[str, list[dict[str, Any]]], person: int) -> None:
     if person % 4 == 0:
         rows["events"].append(
             {"event_id": f"e{person}", "visitor_id": f"v{person}", "user_id": f"c{person}", "name": "view_item",
-             "session_id": f"s{person}", "happened_at": _ago(person), "product_id": "p1", "product_type": "shoes", "analytics_consent": True}
+             "session_id": f"s{person}", "happened_at": _ago(person), "product_id": "p1", "product_type": "shoes",
+             "analytics_consent": True}
         )  # fmt: skip
         rows["engagement"].append(
             {"subject": email, "kind": "opened", "campaign": "spring", "happened_at": _ago(person), "machine": False}

@@ -31,9 +31,45 @@ from hub.sync.wiring import Wiring
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DEADLINE = 60.0
 
-CUSTOMERS = ["Customer ID", "First Name", "Last Name", "Email", "Accepts Email Marketing", "Default Address Country Code", "Phone", "Total Spent", "Total Orders", "Tags"]
-ORDERS = ["Name", "Email", "Financial Status", "Paid at", "Currency", "Total", "Discount Code", "Discount Amount", "Created at", "Lineitem quantity", "Lineitem name", "Lineitem price", "Id"]
-CARTS = ["Id", "Email", "Created at", "Completed at", "Total", "Currency", "Abandoned Checkout URL", "Lineitem quantity", "Lineitem name", "Lineitem price"]
+CUSTOMERS = [
+    "Customer ID",
+    "First Name",
+    "Last Name",
+    "Email",
+    "Accepts Email Marketing",
+    "Default Address Country Code",
+    "Phone",
+    "Total Spent",
+    "Total Orders",
+    "Tags",
+]
+ORDERS = [
+    "Name",
+    "Email",
+    "Financial Status",
+    "Paid at",
+    "Currency",
+    "Total",
+    "Discount Code",
+    "Discount Amount",
+    "Created at",
+    "Lineitem quantity",
+    "Lineitem name",
+    "Lineitem price",
+    "Id",
+]
+CARTS = [
+    "Id",
+    "Email",
+    "Created at",
+    "Completed at",
+    "Total",
+    "Currency",
+    "Abandoned Checkout URL",
+    "Lineitem quantity",
+    "Lineitem name",
+    "Lineitem price",
+]
 
 PLUGIN = '''
 """Destinations that write down whom they got, and segments to fill them."""

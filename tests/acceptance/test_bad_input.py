@@ -158,7 +158,6 @@ def test_an_unusable_export_refuses_its_syncs_and_opt_outs_still_go(running: Age
     assert agency.held() == {f"p{n}@example.com" for n in range(1, 21)} - {"p7@example.com"}
 
 
-
 def test_once_the_export_is_mended_the_next_run_goes_on(running: Agency) -> None:
     before = (running.folder / CUSTOMERS).read_text()
     (running.folder / CUSTOMERS).write_bytes(b"")

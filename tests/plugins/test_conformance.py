@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +86,80 @@ class TestSmtp(DestinationConformance):
     def other_side(self, workspace: Path, served: api.StandIn | None) -> Any:
         assert served is not None
         return len(served.state()["mails"])
+
+
+class ListService(BaseHTTPRequestHandler):
+    """Be a vendor that keeps lists."""
+
+    def do_GET(self) -> None:
+        self._answer(sorted(self.server.lists))  # type: ignore[attr-defined]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        kept: set[str] = self.server.lists.setdefault(body["list"], set())  # type: ignore[attr-defined]
+        (kept.difference_update if body["op"] == "remove" else kept.update)(body.get("emails", ()))
+        self._answer({"list": body["list"]})
+
+    def log_message(self, *told: Any) -> None:
+        """Be quiet."""
+
+    def _answer(self, data: Any) -> None:
+        self.send_response(200 if self.headers["api-key"] == "sandbox" else 401)
+        self.end_headers()
+        self.wfile.write(json.dumps(data).encode())
+
+
+class ListStandIn(api.StandIn):
+    plugin = "lists"
+    secrets = {"api_key": "sandbox"}
+
+    def start(self, port: int = 0) -> str:
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), ListService)
+        self._server.lists = {}  # type: ignore[attr-defined]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def state(self) -> Mapping[str, Any]:
+        return {name: sorted(kept) for name, kept in self._server.lists.items()}  # type: ignore[attr-defined]
+
+
+class ListsConfig(api.Config):
+    address: api.Endpoint = api.Field(default=api.Endpoint("https://lists.example.com"), description="base address")
+    api_key: api.Secret = api.Field(description="key of the account")
+
+
+class Lists(api.Destination[ListsConfig]):
+    """Keep a list at a vendor over HTTP."""
+
+    name = "lists"
+    Config = ListsConfig
+    can = api.Capabilities(ops={api.Op.ADD: api.Limit(10), api.Op.REMOVE: api.Limit(10)}, rate=api.Rate(concurrent=2))
+
+    def client(self, connect: api.Connect) -> api.Http:
+        key = self.config.api_key.get_secret_value()
+        return connect(base_url=str(self.config.address), headers={"api-key": key})
+
+    def check(self) -> Iterator[api.Finding]:
+        yield api.Finding.ok(f"{len(self.http.get('/lists').json())} lists")
+
+    def ensure_audience(self, name: str) -> str:
+        if name not in self.http.get("/lists").json():
+            self.http.post("/lists", json={"list": name, "op": "add"})
+        return name
+
+    def push(self, batch: api.Batch) -> Iterator[api.Outcome]:
+        emails = [member.email for member in batch]
+        self.http.post("/lists", json={"list": batch.audience, "op": batch.op, "emails": emails})
+        return (member.delivered() for member in batch)
+
+
+class TestOverHttp(DestinationConformance):
+    plugin = Lists
+    stand_in = ListStandIn
 
 
 class TestCartAbandoners(SegmentConformance):

@@ -38,6 +38,22 @@ _TABLES = {
 }
 
 
+_ORDER_PLACES = """
+create view order_places as
+select
+    o.person_id,
+    max(o.placed_at) filter (o.counted and o.placed_at < getvariable('consent_as_of')) as last_bought_at,
+    any_value(l.country) as country, any_value(l.region) as region
+from orders as o
+left join (
+    select distinct on (person_id) person_id, country, region from orders
+    where country is not null order by person_id, placed_at desc, hash(country, region) desc
+) as l using (person_id)
+where o.person_id is not null
+group by o.person_id
+"""
+"""The catalog's view, in other words."""
+
 _ARROW = {
     "text": pa.string(),
     "bigint": pa.int64(),
@@ -141,6 +157,7 @@ class World:
         for name, columns in _TABLES.items():
             self.con.execute(f"create table {name} ({columns})")
             self._fill(name)
+        self.con.execute(_ORDER_PLACES)
         schema = pa.schema(_arrow("address_key text, channel text, reason text, recorded_at timestamp, origin text"))
         self.made = Gate(
             self.con,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub.api import Page, Stream
 from hub.config.models import ConsentFrom
 from tests.catalog_shop import NOW, Shop, days
 
@@ -18,14 +19,22 @@ def shop(tmp_path: Path) -> Shop:
 
 
 def said(subject: str, status: str, channel: str = "email", **values: Any) -> dict[str, Any]:
-    return {"subject": subject, "channel": channel, "status": status, "recorded_at": days(2), "dated_by": "record"} | values
+    return {
+        "subject": subject,
+        "channel": channel,
+        "status": status,
+        "recorded_at": days(2),
+        "dated_by": "record",
+    } | values
 
 
 def test_a_customers_consent_counts_for_the_addresses_the_record_showed(shop: Shop) -> None:
     shop.load(
         {
             "customers": [{"customer_id": "1", "email": "a@x.example", "phone": "+4520123456"}],
-            "consents": [said("1", "subscribed", channel) for channel in ("email", "sms", "whatsapp", "ads", "analytics")],
+            "consents": [
+                said("1", "subscribed", channel) for channel in ("email", "sms", "whatsapp", "ads", "analytics")
+            ],
         }
     )
 
@@ -44,7 +53,9 @@ def test_a_permission_stays_with_the_old_address_until_it_is_read_again(shop: Sh
     shop.load({"customers": [{"customer_id": "1", "email": "old@x.example"}], "consents": [said("1", "subscribed")]})
 
     shop.load({"customers": [{"customer_id": "1", "email": "new@x.example"}]})
-    before = shop.ask("select address, person_id = (select person_id from people where email = 'new@x.example') from consent_records")
+    before = shop.ask(
+        "select address, person_id = (select person_id from people where email = 'new@x.example') from consent_records"
+    )
     shop.load({"customers": [{"customer_id": "1", "email": "new@x.example"}], "consents": [said("1", "subscribed")]})
 
     assert before == [("old@x.example", True)]
@@ -84,10 +95,16 @@ def test_a_yes_that_becomes_a_no_is_an_opt_out(shop: Shop, kind: str, before: st
 def test_the_opt_out_counts_for_the_address_shown_before_and_now(shop: Shop) -> None:
     shop.load({"customers": [{"customer_id": "1", "email": "old@x.example"}], "consents": [said("1", "subscribed")]})
 
-    shop.load({"customers": [{"customer_id": "1", "email": "new@x.example"}], "consents": [said("1", "never", recorded_at=None)]})
+    shop.load(
+        {
+            "customers": [{"customer_id": "1", "email": "new@x.example"}],
+            "consents": [said("1", "never", recorded_at=None)],
+        }
+    )
 
     assert [(block.address, block.recorded_at) for block in shop.blocks] == [
-        (address, NOW.replace(tzinfo=None)) for address in ("customer:shop:1", "email:new@x.example", "email:old@x.example")
+        (address, NOW.replace(tzinfo=None))
+        for address in ("customer:shop:1", "email:new@x.example", "email:old@x.example")
     ]
 
 
@@ -118,10 +135,8 @@ def test_a_block_that_cannot_be_written_keeps_the_page_out(shop: Shop) -> None:
     def refuse(blocks: Any) -> None:
         raise Full
 
+    page = Page({"consents": [said("a@x.example", "never")]})
     with shop.catalog.writer(NOW) as writer, pytest.raises(Full):
-        from hub.api import Page, Stream  # noqa: PLC0415 - one test only
-
-        page = Page({"consents": [said("a@x.example", "never")]})
         writer.load("shop", "shop", "all", Stream(("consents",)), [page], on_blocks=refuse)
 
     assert shop.ask("select status from consents") == [("subscribed",)]
@@ -137,7 +152,14 @@ def test_of_two_streams_of_one_source_the_latest_statement_stands(shop: Shop) ->
 def test_a_tag_proves_consent_from_when_it_was_first_seen(tmp_path: Path) -> None:
     rule = ConsentFrom(tag="Ads-OK", grants=("ads",), evidence="checkout box")
     shop = Shop(tmp_path, consent_from=[rule])
-    shop.load({"customers": [{"customer_id": "1", "email": "a@x.example", "tags": "vip, ads-ok"}, {"customer_id": "2", "tags": "vip"}]})
+    shop.load(
+        {
+            "customers": [
+                {"customer_id": "1", "email": "a@x.example", "tags": "vip, ads-ok"},
+                {"customer_id": "2", "tags": "vip"},
+            ]
+        }
+    )
 
     later = NOW + timedelta(days=5)
     shop.load({"customers": [{"customer_id": "3", "email": "c@x.example", "tags": "ads-ok"}]}, now=later)
@@ -162,11 +184,15 @@ def test_a_tag_proves_consent_from_when_it_was_first_seen(tmp_path: Path) -> Non
         ({"column": "gender", "value": "x"}, ["c@x.example"]),
     ],
 )
-def test_traits_metafields_and_columns_prove_consent_by_their_value(tmp_path: Path, rule: Any, granted: list[str]) -> None:
+def test_traits_metafields_and_columns_prove_consent_by_their_value(
+    tmp_path: Path, rule: Any, granted: list[str]
+) -> None:
     shop = Shop(tmp_path, consent_from=[ConsentFrom(grants=("email",), evidence="form", **rule)])
     shop.load(
         {
-            "customers": [{"customer_id": n, "email": f"{n}@x.example", "gender": "X" if n == "c" else None} for n in "abc"],
+            "customers": [
+                {"customer_id": n, "email": f"{n}@x.example", "gender": "X" if n == "c" else None} for n in "abc"
+            ],
             "traits": [
                 {"subject": "a", "name": "Newsletter", "value": "Yes"},
                 {"subject": "b", "name": "newsletter", "value": "maybe"},

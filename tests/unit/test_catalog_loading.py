@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import duckdb
@@ -12,10 +15,10 @@ import pyarrow as pa
 import pytest
 
 from hub.api import Gone, Merged, Page, Reject, Stream
-from hub.catalog import Shrink
+from hub.catalog import Catalog, CatalogSettings, Shrink
 from hub.config.models import Guards
 from hub.errors import BusyError, PluginError, SourceError
-from tests.catalog_shop import NOW, Shop, a_shop, days, erasure, order
+from tests.catalog_shop import KEY, NOW, Shop, a_shop, days, erasure, order
 
 
 @pytest.fixture
@@ -59,7 +62,9 @@ def test_a_time_is_read_as_utc(shop: Shop, text: Any, instant: datetime) -> None
         ("currency", "XXX", "currency XXX is not listed in [currencies]"),
     ],
 )
-def test_a_row_that_cannot_be_read_is_rejected_with_its_reason(shop: Shop, column: str, value: Any, reason: str) -> None:
+def test_a_row_that_cannot_be_read_is_rejected_with_its_reason(
+    shop: Shop, column: str, value: Any, reason: str
+) -> None:
     bad = order("2", 1) | {column: value, "_origin": "orders.csv", "_record": 7}
 
     report = shop.load({"orders": [order("1", 1), bad]})
@@ -96,11 +101,18 @@ def test_ids_money_booleans_dates_and_lists_are_read_in_every_spelling(shop: Sho
     shop.load(
         {
             "customers": [
-                {"customer_id": "gid://shopify/Customer/7", "tags": "a, b ,", "birth_date": "1990-02-28", "lifetime_orders": "3"},
+                {
+                    "customer_id": "gid://shopify/Customer/7",
+                    "tags": "a, b ,",
+                    "birth_date": "1990-02-28",
+                    "lifetime_orders": "3",
+                },
                 {"customer_id": "'8", "tags": ["x", ""], "first_name": "  O'Neil ", "lifetime_spend": 12.5},
                 {"customer_id": 9, "first_name": " "},
             ],
-            "products": pa.table({"product_id": [1, 2], "in_stock": ["yes", "FALSE"], "price": [1, 2], "rating": ["4.5", None]}),
+            "products": pa.table(
+                {"product_id": [1, 2], "in_stock": ["yes", "FALSE"], "price": [1, 2], "rating": ["4.5", None]}
+            ),
         }
     )
 
@@ -135,7 +147,12 @@ def test_addresses_are_normalised_and_a_bad_one_costs_only_itself(shop: Shop) ->
 
 
 def test_a_record_without_its_id_is_keyed_by_email_else_phone_else_refused(shop: Shop) -> None:
-    customers = [{"email": " Ä@x.example"}, {"email": "bad", "phone": "+45 20 12 34 56"}, {"email": "bad"}, {"email": "B@x.example"}]
+    customers = [
+        {"email": " Ä@x.example"},
+        {"email": "bad", "phone": "+45 20 12 34 56"},
+        {"email": "bad"},
+        {"email": "B@x.example"},
+    ]
 
     report = shop.load({"customers": customers})
 
@@ -149,7 +166,11 @@ def test_money_is_converted_and_an_order_keeps_its_own_total(tmp_path: Path) -> 
 
     shop.load(
         {
-            "orders": [order("1", 1, 10, currency="eur", refunded="1"), order("2", 1, 10, currency="DKK"), order("3", 1, 10)],
+            "orders": [
+                order("1", 1, 10, currency="eur", refunded="1"),
+                order("2", 1, 10, currency="DKK"),
+                order("3", 1, 10),
+            ],
             "order_lines": [{"order_id": n, "line": "1", "unit_price": "2"} for n in "123"],
         }
     )
@@ -177,7 +198,15 @@ def test_a_changed_rate_reads_everything_again(tmp_path: Path) -> None:
 
 
 def test_a_change_replaces_the_row_and_its_children_and_the_last_row_of_a_page_wins(shop: Shop) -> None:
-    shop.load(Page({"orders": [order("1", 3, 1), order("2", 3, 1)], "order_lines": [_line("1", "a"), _line("1", "b"), _line("2", "a")]}, cursor={"n": 1}))
+    shop.load(
+        Page(
+            {
+                "orders": [order("1", 3, 1), order("2", 3, 1)],
+                "order_lines": [_line("1", "a"), _line("1", "b"), _line("2", "a")],
+            },
+            cursor={"n": 1},
+        )
+    )
 
     shop.load(Page({"orders": [order("1", 2, 2), order("1", 1, 3)], "order_lines": [_line("1", "c")]}, cursor={"n": 2}))
 
@@ -210,7 +239,11 @@ def test_a_small_page_with_many_bad_rows_is_stored(shop: Shop) -> None:
 def test_what_vanished_from_a_snapshot_goes(shop: Shop) -> None:
     shop.load({"customers": [{"customer_id": n} for n in "1234"]}, kind="snapshot")
 
-    shop.load({"customers": [{"customer_id": "1"}, {"customer_id": "2"}]}, {"customers": [{"customer_id": "5"}]}, kind="snapshot")
+    shop.load(
+        {"customers": [{"customer_id": "1"}, {"customer_id": "2"}]},
+        {"customers": [{"customer_id": "5"}]},
+        kind="snapshot",
+    )
 
     assert shop.ask("select customer_id from customers order by 1") == [("1",), ("2",), ("5",)]
 
@@ -309,7 +342,9 @@ def test_a_customer_erased_by_the_shop_is_blocked_before_the_page_is_stored(shop
 
 
 def test_merged_customers_are_one_person(shop: Shop) -> None:
-    shop.load({"customers": [{"customer_id": "1", "email": "a@x.example"}, {"customer_id": "2", "email": "b@x.example"}]})
+    shop.load(
+        {"customers": [{"customer_id": "1", "email": "a@x.example"}, {"customer_id": "2", "email": "b@x.example"}]}
+    )
 
     shop.load(Page({}, merged=[Merged("1", "2")]))
     shop.load({"orders": [order("9", 1, customer_id="1"), order("8", 1, email="b@x.example")]})
@@ -366,10 +401,26 @@ def test_erased_people_come_back_only_with_a_later_time_of_their_own(shop: Shop)
     erased = erasure(["email:a@x.example", "customer:shop:7", "phone:+4520123456"], days(10))
     rows = {
         "customers": [{"customer_id": "7", "created_at": days(20)}, {"customer_id": "8", "email": "b@x.example"}],
-        "orders": [order("1", 11, email="A@x.example"), order("2", 9, email="a@x.example"), order("3", 11, email="b@x.example")],
+        "orders": [
+            order("1", 11, email="A@x.example"),
+            order("2", 9, email="a@x.example"),
+            order("3", 11, email="b@x.example"),
+        ],
         "consents": [
-            {"subject": "a@x.example", "channel": "email", "status": "subscribed", "recorded_at": days(1), "dated_by": "file"},
-            {"subject": "a@x.example", "channel": "ads", "status": "subscribed", "recorded_at": days(1), "dated_by": "record"},
+            {
+                "subject": "a@x.example",
+                "channel": "email",
+                "status": "subscribed",
+                "recorded_at": days(1),
+                "dated_by": "file",
+            },
+            {
+                "subject": "a@x.example",
+                "channel": "ads",
+                "status": "subscribed",
+                "recorded_at": days(1),
+                "dated_by": "record",
+            },
             {"subject": "7", "channel": "email", "status": "subscribed", "recorded_at": days(11), "dated_by": "record"},
         ],
         "carts": [{"cart_id": "1", "phone": "+4520123456", "created_at": days(12)}],
@@ -385,12 +436,25 @@ def test_erased_people_come_back_only_with_a_later_time_of_their_own(shop: Shop)
     assert shop.ask("select cart_id from carts") == []
 
 
-def test_a_second_process_is_told_who_holds_the_catalog(shop: Shop) -> None:
-    waits: list[float] = []
-    catalog = shop.catalog
-    with catalog.writer(NOW), pytest.raises(BusyError, match="is held by this process"), catalog.session(NOW, NOW):
+def test_whoever_holds_the_catalog_is_named(shop: Shop) -> None:
+    with shop.catalog.writer(NOW), pytest.raises(BusyError, match="is held by this process"), shop.session():
         pass
-    assert waits == []
+
+
+def test_another_process_is_named_after_the_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.duckdb"
+    script = f"import duckdb, sys; con = duckdb.connect({str(path)!r}); print('ready', flush=True); sys.stdin.read()"
+    pauses: list[float] = []
+    catalog = Catalog(tmp_path, CatalogSettings(), KEY, pause=pauses.append, clock=lambda: float(len(pauses)))
+    with subprocess.Popen([sys.executable, "-c", script], stdin=PIPE, stdout=PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+
+        with pytest.raises(BusyError, match=rf"is held by .*PID {holder.pid}"), catalog.session(NOW, NOW, wait=10):
+            pass
+
+        holder.communicate("")
+    assert len(pauses) == 10
 
 
 def test_a_file_that_is_no_catalog_is_not_taken_for_a_busy_one(shop: Shop) -> None:
@@ -411,7 +475,7 @@ def test_a_session_can_reach_nothing_outside(shop: Shop) -> None:
 
 
 def test_reach_is_remembered_per_source(shop: Shop) -> None:
-    from hub.api import Reach  # noqa: PLC0415 - one test only
+    from hub.api import Reach
 
     with shop.catalog.writer(NOW) as writer:
         writer.set_reach("shop", "orders", Reach(days(30), days(1)))

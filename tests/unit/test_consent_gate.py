@@ -267,6 +267,19 @@ def test_a_member_without_an_address_has_none(purpose: str, identify_by: tuple[s
     assert set(world.clear(purpose, identify_by)[0].values()) == {"NO_ADDRESS"}
 
 
+def test_the_withheld_are_named_by_the_keyed_hash_of_their_reference() -> None:
+    world = two_addresses().person(2, phones=("+4520000002",)).person(3)
+    verdict = world.gate().clear("members", purpose="email_marketing", identify_by=("email",))
+
+    keys = dict(world.con.execute(f"select person_id, person_key from {verdict.withheld}").fetchall())
+
+    assert keys == {
+        1: address_key("email", "a@x.dk"),
+        2: address_key("phone", "+4520000002"),
+        3: address_key("customer", "shop:3"),
+    }
+
+
 def test_two_people_on_one_phone_get_one_text() -> None:
     world = World().person(1, phones=("+4520000001",)).person(2, phones=("+4520000001",), emails=("b@x.dk",))
     world.says("+4520000001", "sms", "subscribed", T1, person_id=2)

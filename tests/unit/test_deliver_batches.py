@@ -109,7 +109,7 @@ def test_parts_hold_everyone_once_in_order_and_are_never_fewer_than_needed(
     parts = list(parts_of(tables, api.Limit(count, limit), lambda member: {"e": member.email}))
 
     keys = [row["member_key"] for part in rows for row in part]
-    assert [key for part in parts for key in part.keys()] == keys
+    assert [member.key for part in parts for member in part.members] == keys
     sizes = [[len(json.dumps({"e": m.email}, separators=(",", ":"))) + 1 for m in part.members] for part in parts]
     for here, after in zip(sizes, [*sizes[1:], None], strict=False):
         assert 0 < len(here) <= count

@@ -73,7 +73,7 @@ def _recognised(part: Part) -> api.Finding:
 def _broken(rejected: list[api.Reject]) -> Iterator[api.Finding]:
     for (origin, reason), count in Counter((reject.origin, reject.reason) for reject in rejected).most_common():
         yield api.Finding.warning(
-            f"{origin}: {count:,} records cannot be used: {reason}",
+            f"{origin}: {'1 record' if count == 1 else f'{count:,} records'} cannot be used: {reason}",
             next_step="Nothing to do: refunds belong to their orders."
             if reason == REFUND
             else "`hub rejected` lists them after a pull.",

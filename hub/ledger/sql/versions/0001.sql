@@ -28,9 +28,10 @@ create table audiences (
     unique (destination, name)
 );
 
--- state: one letter, see hub/ledger/states.py
+-- state: one letter, see hub/ledger/states.py. No foreign key: audiences are never deleted, and a million rows are
+-- written at once.
 create table membership (
-    audience_id integer not null references audiences,
+    audience_id integer not null,
     member_key text not null,
     state text not null,
     attributes_hash text,

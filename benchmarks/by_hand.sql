@@ -1,0 +1,17 @@
+-- What somebody would write who had only DuckDB.
+
+-- name: aggregation
+create or replace temporary table by_hand as
+select person_id, count(*) as orders, sum(net) as spend, count(*) filter (discounted) as discounted_orders,
+       min(placed_at) as first_at, max(placed_at) as last_at
+from merged.orders where counted and placed_at <= $as_of and person_id is not null
+group by person_id
+
+-- name: members
+select p.email, p.first_name as name, p.country, o.orders
+from merged.people as p
+join (select person_id, count(*) as orders from merged.orders where counted group by person_id) as o using (person_id)
+where p.email is not null
+
+-- name: rows
+select email, name, country, orders from kept

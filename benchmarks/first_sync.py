@@ -1,0 +1,60 @@
+"""The first sync of everybody, beside a loop that reads the same rows and posts the same bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import httpx
+from figures import Figure, interleaved, seconds
+from server import requests_taken
+from world import World, blocks
+
+BATCH = 10_000
+BUDGET = 0.4
+AIM = 0.6
+
+
+def figures(world: World, folder: Path, times: int = 3) -> Iterator[Figure]:
+    """Sync into an empty audience again and again, each time with a new ledger."""
+    world.use_segments(world.BUYERS)
+    rows = folder / "rows.duckdb"
+    with duckdb.connect(world.wiring().catalog.path, read_only=True) as con:
+        members = con.sql(blocks("by_hand.sql")["members"]).to_arrow_table()
+    size = members.num_rows
+    with duckdb.connect(rows) as con:
+        con.register("members", members)
+        con.execute("create table kept as select * from members")
+    del members
+    delivered = []
+
+    def sync() -> None:
+        numbers = world.sync()
+        delivered.append(numbers.syncs[0].delivered)
+
+    def loop() -> None:
+        with duckdb.connect(rows, read_only=True) as con, httpx.Client(trust_env=False) as client:
+            for batch in con.sql(blocks("by_hand.sql")["rows"]).to_arrow_reader(BATCH):
+                columns = [column.to_pylist() for column in batch.columns]
+                body = [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+                client.post(f"{world.address}/loop", json={"rows": body}).raise_for_status()
+
+    def fresh() -> None:
+        world.forget_deliveries()
+        sync()
+
+    loop()
+    before = requests_taken(world.address)
+    pairs = interleaved(fresh, loop, times)
+    after = requests_taken(world.address)
+    share, of_processor = 1 / pairs.ratio(), 1 / pairs.ratio("cpu")
+    whole = delivered == [size] * times and after["/add"] - before.get("/add", 0) == times * -(-size // BATCH)
+    yield Figure(
+        f"first sync, {size:,} members",
+        f"{share:.0%} (processor {of_processor:.0%})",
+        f"≥ {BUDGET:.0%} of a loop's rate (aim {AIM:.0%})",
+        share >= BUDGET and whole,
+        f"{seconds(pairs.middle('left'))} ({size / pairs.middle('left'):,.0f} members/s) "
+        f"against {seconds(pairs.middle('right'))}",
+    )

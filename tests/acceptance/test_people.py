@@ -1,0 +1,184 @@
+"""One person at a time: explain, suppress, forget, export."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.kit import START, Agency, only
+
+P1, P2, STRANGER = "p1@example.com", "p2@example.com", "stranger@example.org"
+FILE = """
+[segments.buyers]
+plugin = "buyers"
+at_least = 2
+
+[destinations.paper]
+plugin = "file"
+
+[syncs.letters]
+segment = "buyers"
+destination = "paper"
+attributes = { name = "first_name" }
+"""
+
+
+@pytest.fixture(scope="module")
+def explained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    agency = Agency(tmp_path_factory.mktemp("people") / "agency")
+    agency.add(FILE)
+    agency.shop.people(5).people(1, "no", start=9)
+    agency.shop.of(P1).phone = "+4532123456"
+    for _ in range(3):
+        agency.shop.buy(P1, datetime.now(UTC) - timedelta(days=5), 70)
+    agency.shop.buy(P2, datetime.now(UTC) - timedelta(days=5), 70)
+    agency.started()
+    return agency.folder
+
+
+@pytest.fixture
+def people(explained_folder: Path, tmp_path: Path, empty_keyring: None) -> Agency:
+    shutil.copytree(explained_folder, tmp_path / "agency")
+    agency = Agency(tmp_path / "agency")
+    agency.shop.people(5).people(1, "no", start=9)
+    agency.shop.of(P1).phone = "+4532123456"
+    for _ in range(3):
+        agency.shop.buy(P1, START - timedelta(days=5), 70)
+    agency.shop.buy(P2, START - timedelta(days=5), 70)
+    return agency
+
+
+def test_explain_names_condition_value_threshold_consent_and_delivery(people: Agency) -> None:
+    told = only(people.hub("explain", "acme", P2, "--json").json)
+
+    buyers = next(each for each in told["segments"] if each["segment"] == "buyers")
+    assert buyers["member"] is False
+    assert buyers["deciding"]["column"] == "orders"
+    assert buyers["deciding"]["observed"] == 1
+    assert "2" in buyers["deciding"]["says"]
+    news = next(each for each in told["audiences"] if each["sync"] == "news")
+    assert (news["cleared"], news["source"], news["status"], news["dated_by"]) == (True, "shop", "subscribed", "file")
+    assert news["recorded_at"].endswith("Z")
+    assert only(news["stays"])["delivered_at"].endswith("Z")
+    assert only(news["stays"])["state"] == "held"
+
+    text = people.hub("explain", "acme", "1009").stdout
+    assert "p9@example.com" in text
+    assert "no: NO_CONSENT" in text
+    assert "shop says never" in text
+    assert people.hub("explain", "acme", "+4532123456", "--json").json[0]["addresses"]
+
+
+def test_explain_of_a_stranger_says_so(people: Agency) -> None:
+    assert people.hub("explain", "acme", STRANGER, "--json").json == []
+    assert "Nobody" in people.hub("explain", "acme", STRANGER).stdout
+
+
+def test_suppress_removes_at_the_next_run_and_lift_lets_back_in(people: Agency) -> None:
+    people.hub("suppress", "acme", P1)
+    people.sync()
+    assert P1 not in people.held()
+    told = only(people.hub("explain", "acme", P1, "--json").json)
+    assert {block["reason"] for block in told["blocks"]} == {"manual"}
+    assert next(each for each in told["audiences"] if each["sync"] == "news")["code"] == "SUPPRESSED"
+
+    people.hub("suppress", "acme", P1, "--lift")
+    people.sync()
+    assert P1 in people.held()
+
+
+def test_suppress_works_for_someone_who_is_not_known_yet(people: Agency) -> None:
+    people.hub("suppress", "acme", STRANGER)
+    people.shop.of("p3@example.com").email = STRANGER
+    people.shop.write()
+
+    people.sync()
+
+    assert STRANGER not in people.held()
+
+
+def files_with(folder: Path, *texts: str) -> list[str]:
+    """Return the files of a folder in which one of the texts stands, in whatever case."""
+    wanted = [text.lower().encode() for text in texts]
+    return [
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_file() and any(text in path.read_bytes().lower() for text in wanted)
+    ]
+
+
+def test_a_forgotten_person_is_in_no_file_and_does_not_come_back(people: Agency) -> None:
+    places = (people.folder / ".hub" / "acme", people.folder / "audiences" / "acme")
+    assert files_with(places[0], P1)
+    assert files_with(places[1], P1)
+
+    receipt = people.hub("forget", "acme", P1, "--json").json
+
+    for place in places:
+        assert not files_with(place, P1, "4532123456", "32123456")
+    assert P1 not in people.held()
+    assert receipt["addresses"] >= 3
+    assert any(line.startswith("list: cannot erase by itself") for line in receipt["open"])
+    assert not any(line.startswith("paper") for line in receipt["open"])
+    assert any("catalog" in line for line in receipt["done"])
+
+    people.shop.write()
+    people.sync("--force")
+    people.sync("--force")
+    assert P1 not in people.held()
+    for place in places:
+        assert not files_with(place, P1)
+    assert people.hub("explain", "acme", P1, "--json").json == []
+    assert P2 in people.held()
+
+
+def test_forget_works_for_a_stranger_and_twice(people: Agency) -> None:
+    for person in (STRANGER, P2, P2):
+        receipt = people.hub("forget", "acme", person, "--json").json
+        assert receipt["addresses"] >= 1
+        assert receipt["done"]
+
+    people.shop.of("p3@example.com").email = STRANGER
+    people.shop.write()
+    people.sync()
+    assert {STRANGER, P2}.isdisjoint(people.held())
+    assert not files_with(people.folder / ".hub" / "acme", STRANGER, P2)
+
+
+def test_export_gives_everything_held_about_a_person(people: Agency) -> None:
+    people.hub("suppress", "acme", P1, "--channel", "sms")
+
+    held = people.hub("export", "acme", P1).json
+
+    catalog = str(held["catalog"])
+    for fact in (P1, "+4532123456", "1001", "Ada", "#5000", "#5002", "Boot", "subscribed"):
+        assert fact in catalog, fact
+    assert {each["destination"] for each in held["audiences"]} == {"list", "paper"}
+    assert {block["reason"] for block in held["blocks"]} == {"manual"}
+    assert P2 not in str(held)
+
+
+def test_export_of_a_stranger_is_empty_json(people: Agency) -> None:
+    held = people.hub("export", "acme", STRANGER).json
+
+    assert not any(held["catalog"].values())
+    assert (held["audiences"], held["blocks"]) == ([], [])
+
+
+def test_export_to_a_file_is_private(people: Agency) -> None:
+    people.hub("export", "acme", P1, "--out", "person.json")
+
+    assert (people.folder / "person.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_runs_are_listed_and_shown(people: Agency) -> None:
+    newest = people.sync()
+
+    listed = people.hub("runs", "list", "acme", "--json").json
+    assert listed[0]["run_id"] == newest["run_id"]
+    assert (listed[0]["command"], listed[0]["status"]) == ("sync", "ok")
+    assert people.hub("runs", "show", "acme", newest["run_id"][:8]).json == newest
+    people.hub("runs", "show", "acme", "zzzz", expect=2)
