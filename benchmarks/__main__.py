@@ -36,28 +36,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--people", type=int, default=1_000_000, help="how many people the shop has (1_000_000)")
     parser.add_argument("--only", choices=ROWS, action="append", help="measure this row only; may be repeated")
+    parser.add_argument("--rounds", type=int, help="how often each pair is measured (3 to 15, by row)")
     options = parser.parse_args(arguments)
     chosen = options.only or ROWS
     rows: list[Figure] = []
     print(f"{machine()}\n")
     with tempfile.TemporaryDirectory(prefix="hub-benchmarks-") as name, loopback() as address:
-        for figure in measure(Path(name), options.people, chosen, address):
+        for figure in measure(Path(name), options.people, chosen, address, options.rounds):
             print(f"{figure.what}: {figure.figure}", file=sys.stderr, flush=True)
             rows.append(figure)
     print("\n".join(table(rows)))
     return 0 if all(row.met for row in rows) else 1
 
 
-def measure(folder: Path, people: int, chosen: Sequence[str], address: str) -> Iterator[Figure]:
+def measure(
+    folder: Path, people: int, chosen: Sequence[str], address: str, rounds: int | None = None
+) -> Iterator[Figure]:
     """Measure the chosen rows, one after the other."""
     if "startup" in chosen:
-        yield from startup.figures(folder)
+        yield from startup.figures(folder, rounds or 15)
     if {"strategies", "first-sync", "no-change"} & set(chosen):
         world = make_world(folder / "shop", people, people * _ORDERS_PER_PERSON, address=address)
         on_shop: dict[str, Callable[[], Iterator[Figure]]] = {
-            "strategies": lambda: strategies.figures(world),
-            "first-sync": lambda: first_sync.figures(world, folder),
-            "no-change": lambda: no_change.figures(world),
+            "strategies": lambda: strategies.figures(world, rounds or 5),
+            "first-sync": lambda: first_sync.figures(world, folder, rounds or 3),
+            "no-change": lambda: no_change.figures(world, rounds or 5),
         }
         for row, figures in on_shop.items():
             if row in chosen:
@@ -68,7 +71,7 @@ def measure(folder: Path, people: int, chosen: Sequence[str], address: str) -> I
     if "memory" in chosen:
         yield from memory.figures(folder / "memory", people)
     if "loading" in chosen:
-        yield from loading.figures(folder / "files", people)
+        yield from loading.figures(folder / "files", people, rounds or 3)
 
 
 def machine() -> str:

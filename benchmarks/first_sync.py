@@ -16,7 +16,7 @@ BUDGET = 0.4
 AIM = 0.6
 
 
-def figures(world: World, folder: Path, times: int = 3) -> Iterator[Figure]:
+def figures(world: World, folder: Path, times: int) -> Iterator[Figure]:
     """Sync into an empty audience again and again, each time with a new ledger."""
     world.use_segments(world.BUYERS)
     rows = folder / "rows.duckdb"

@@ -19,11 +19,18 @@ currency = "EUR"
 
 [sources.till]
 plugin = "csv"
+
 [[sources.till.files]]
 path = "till/orders.csv"
 table = "orders"
-columns = {{ order_id = "Invoice", customer_id = "Customer", email = "Mail", placed_at = "When", total = "Sum", discount = "Off" }}
-constants = {{ currency = "EUR", status = "paid" }}
+constants = { currency = "EUR", status = "paid" }
+[sources.till.files.columns]
+order_id = "Invoice"
+customer_id = "Customer"
+email = "Mail"
+placed_at = "When"
+total = "Sum"
+discount = "Off"
 
 [sources.shop]
 plugin = "csv"
@@ -31,12 +38,12 @@ folder = "exports"
 """
 
 
-def figures(folder: Path, people: int, times: int = 3) -> Iterator[Figure]:
+def figures(folder: Path, people: int, times: int) -> Iterator[Figure]:
     """Load orders through a mapping, and customers in the layout of a shop's export."""
     for name in ("clients", "till", "exports"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "hub.toml").touch()
-    (folder / "clients" / f"{CLIENT}.toml").write_text(_CLIENT_FILE.format(), encoding="utf-8")
+    (folder / "clients" / f"{CLIENT}.toml").write_text(_CLIENT_FILE, encoding="utf-8")
     world = World(folder, people)
     for source, stream, file, size in (
         ("till", "orders", folder / "till" / "orders.csv", people * 2),

@@ -1,4 +1,4 @@
-"""For the benchmarks' workspace: people by number, and a destination that sends JSON rows in batches as vendors take them."""
+"""For the benchmarks' workspace: people by number, and a destination that takes JSON rows as vendors do."""
 
 from __future__ import annotations
 

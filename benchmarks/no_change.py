@@ -13,7 +13,7 @@ BUDGET = 3.0
 AIM = 2.0
 
 
-def figures(world: World, times: int = 5) -> Iterator[Figure]:
+def figures(world: World, times: int) -> Iterator[Figure]:
     """Run again and again after the audience was filled."""
     world.use_segments(world.BUYERS)
     members = world.sync().syncs[0].cleared

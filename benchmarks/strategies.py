@@ -1,4 +1,4 @@
-"""The six strategies over all orders, beside one aggregation that somebody would write by hand for the same questions."""
+"""The six strategies over all orders, beside one aggregation written by hand for the same questions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.segments import run_segments
 BUDGET = 2.0
 
 
-def figures(world: World, times: int = 5) -> Iterator[Figure]:
+def figures(world: World, times: int) -> Iterator[Figure]:
     """Measure on one catalog, each time with a session of its own."""
     world.use_segments({name: {"plugin": name} for name in SIX})
     wiring = world.wiring()

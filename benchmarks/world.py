@@ -126,4 +126,3 @@ def blocks(file: str) -> dict[str, str]:
     text = (HERE / file).read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
-

@@ -115,10 +115,10 @@ class Catalog:
             return False
         con = self._connect(read_only=True, wait=wait)
         try:
-            changed = (
-                one(con, sql("schema.about"), {"key": "changed"}) if self._marks_of(con) == self._marks() else None
-            )
-            return changed == ("no",)
+            if self._marks_of(con) != self._marks():
+                return False
+            expected = {"changed": "no", "merged_with": self.settings.merging_mark()}
+            return all(one(con, sql("schema.about"), {"key": key}) == (value,) for key, value in expected.items())
         finally:
             con.close()
 

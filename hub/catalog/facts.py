@@ -51,7 +51,7 @@ def tables_behind(columns: Iterable[str] | None) -> frozenset[str]:
 
 
 class Facts:
-    """Compute facts on a session's connection: only the columns that are asked for, for an aggregate costs by column."""
+    """Compute facts on a session's connection: only the columns asked for, since an aggregate costs by column."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection, seen: frozenset[str]) -> None:
         self._con = con

@@ -101,9 +101,9 @@ class _Reader:
         self.converts = "currency" in incoming and table.parent is None
 
     def values(self) -> str:
-        """Return every column read, and beside it the text it came from where that can fail."""
+        """Return every column read, and beside it the value it came from."""
         parts = [f"{self._value(column)} as {quoted(column.name)}" for column in self.table.columns]
-        parts += [f"{quoted(c.name)} as {quoted('_in_' + c.name)}" for c in self._checked()]
+        parts += [f"{quoted(name)} as {quoted('_in_' + name)}" for name in self._given()]
         if self.table.name == "orders":
             parts.append(f"{self._plain('total')} as original_total")
         parts.append("_foreign")
@@ -239,12 +239,15 @@ class _Reader:
         """Return a column about the row, where the page carries it."""
         return f"try_cast({quoted(name)} as {kind})" if name in self.incoming else f"cast(null as {kind})"
 
+    def _given(self) -> list[str]:
+        return [name for name in self.incoming if name == "_raw" or not name.startswith("_")]
+
     def raw(self) -> str:
-        """Return the row as it came."""
-        names = [name for name in self.incoming if not name.startswith("_")]
-        struct = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in names)
+        """Return the row as it came; asked only for the few rows that need it, since JSON is dear."""
+        names = [name for name in self._given() if name != "_raw"]
+        struct = ", ".join(f"{quoted(name)} := {quoted('_in_' + name)}" for name in names)
         whole = f"cast(to_json(struct_pack({struct})) as varchar)" if struct else "cast(null as varchar)"
-        return f"coalesce(cast(_raw as varchar), {whole})" if "_raw" in self.incoming else whole
+        return f"coalesce(cast(_in__raw as varchar), {whole})" if "_raw" in self.incoming else whole
 
 
 _WORDS = {

@@ -67,11 +67,11 @@ insert into {target} by name
 select {columns},
        cast(case when reason is not null then origin end as varchar) as _origin,
        cast(case when reason is not null then record end as bigint) as _record,
-       case when reason is not null or odd then raw end as _raw,
+       case when reason is not null or odd then {raw} end as _raw,
        reason as _reason,
        cast($loaded_at as timestamp) as loaded_at
 from (select *, {odd} as odd, {reason} as reason
-      from (select {values}, {origin} as origin, {record} as record, {raw} as raw from (select *, {foreign} as _foreign from incoming)))
+      from (select {values}, {origin} as origin, {record} as record from (select *, {foreign} as _foreign from incoming)))
 
 -- name: odd_values
 select distinct {column} as value from {target} where _raw is not null and starts_with({column}, chr(1))

@@ -63,6 +63,7 @@ class Delivery:
         self.gatekeeper = Gatekeeper(work, ledger, clock)
         self._progress = progress
         self._exhausted = 0
+        self._refused_alone: list[str] = []
         self._pushes = 0
         self._streams: list[Stream] = []
 
@@ -137,6 +138,10 @@ class Delivery:
             self.ledger.settle(sent.intent, result, deadline=self.policy.deadline)
         count(self.tally, result)
         self._pushes += answer.pushes
+        if result.delivered or result.accepted:
+            self._refused_alone = []
+        if answer.error is None:
+            self._refused_alone += [answer.batch.members[place].key for place in answer.alone]
         self._judge(answer)
         if self._progress:
             self._progress(len(sent.part))
@@ -289,9 +294,17 @@ class Delivery:
         elif isinstance(error, AuthError):
             self.end(error, str(error), connection=True)
         elif isinstance(error, RejectedError):
+            self._forgive()
             self.end(error, f"everything is refused: {error}")
         else:
             self.end(error, str(error), connection=not isinstance(error, PluginError))
+
+    def _forgive(self) -> None:
+        """Take back the tombstones of a row of lone refusals: the fault is not in the members."""
+        self.ledger.forgive(self.work.audience.audience_id, self._refused_alone)
+        self.tally.rejected -= len(self._refused_alone)
+        self.tally.failed += len(self._refused_alone)
+        self._refused_alone = []
 
     def _interrupt(self) -> None:
         for stream in self._streams:

@@ -33,12 +33,18 @@ class Membership(Store):
         and sent_at (the last that may have arrived). Times are naive UTC. Members that left are not in it.
         """
         sql = queries.load("members")["membership_times_chunk" if times else "membership_chunk"]
-        readers = [packing.texts, packing.states, packing.texts, packing.texts, packing.instants]
-        if times:
-            readers += [packing.instants] * 3
         schema = _schema(times=times)
-        for _, *columns in self._chunks(sql, audience_id):
-            yield pa.record_batch([read(data) for read, data in zip(readers, columns, strict=True)], schema=schema)
+        for _, packed_keys, states, hashes, data_hashes, due, *moments in self._chunks(sql, audience_id):
+            keys = packing.texts(packed_keys)
+            rare = [packing.rare_texts(data_hashes, keys), packing.rare_instants(due, keys)]
+            columns = [keys, packing.states(states), packing.texts(hashes), *rare, *map(packing.instants, moments)]
+            yield pa.record_batch(columns, schema=schema)
+
+    def forgive(self, audience_id: int, keys: Collection[str]) -> None:
+        """Undo tombstones of members who were refused for a reason that is not theirs; they are due again."""
+        with self.transaction():
+            values = {"audience_id": audience_id, "keys": packing.keys_json(keys)}
+            self.execute(queries.load("members")["forgive"], values)
 
     def make_due(self, audience_id: int, *, unknown: bool = False, refused: bool = False) -> int:
         """Let everybody who waits for another try be due now, and return how many that are.

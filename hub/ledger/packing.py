@@ -31,6 +31,20 @@ def texts(packed: bytes | None) -> pa.Array:
     return _split(packed).cast(pa.string())
 
 
+def rare_texts(packed: bytes | None, keys: pa.Array) -> pa.Array:
+    """Return a column of texts packed as lines of key and value, in the order of ``keys``; null for all others."""
+    if not packed:
+        return pa.nulls(len(keys), pa.string())
+    pairs = pc.split_pattern(_split(packed).cast(pa.string()), pattern=" ", max_splits=1)
+    places = pc.index_in(keys, value_set=pc.list_element(pairs, 0))
+    return pc.list_element(pairs, 1).take(places)
+
+
+def rare_instants(packed: bytes | None, keys: pa.Array) -> pa.Array:
+    """Return a column of stored times packed as ``rare_texts`` are."""
+    return rare_texts(packed, keys).cast(pa.int64()).cast(_INSTANT)
+
+
 def instants(packed: bytes | None) -> pa.Array:
     """Return a packed column of stored times."""
     return _split(packed).cast(pa.string()).cast(pa.int64()).cast(_INSTANT)

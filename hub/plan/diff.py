@@ -70,8 +70,8 @@ class Request:
 class Difference:
     """What a sync would send: counts first, tables behind them.
 
-    ``changes`` has (member_key, op, waits) of whoever is not left as they are. ``withheld`` counts codes, ``withheld_table`` has (person_id, code); ``removals`` is the table of leaving
-    members (member_key, demanded).
+    ``changes`` has (member_key, op, waits) of whoever does not stay as they are. ``withheld`` counts codes,
+    ``withheld_table`` has (person_id, code); ``removals`` is the table of leaving members (member_key, demanded).
     """
 
     cleared: Cleared | None

@@ -66,7 +66,8 @@ def run_segments(
 ) -> dict[str, SegmentResult]:
     """Compute the wanted segments, and all that they are made of.
 
-    ``facts`` are columns that somebody else will read afterwards: made here, the facts are computed once. A strategy that fails gives a result with its ``error``; only the combinations that need it fail with it.
+    ``facts`` are columns that somebody else will read afterwards: named here, the facts are computed once. A strategy
+    that fails gives a result with its ``error``; only the combinations that need it fail with it.
 
     Raises:
         ConfigError: an unknown segment, or segments made of each other in a circle.

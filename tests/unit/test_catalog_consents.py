@@ -215,3 +215,11 @@ def test_a_tag_taken_away_and_given_again_is_seen_anew(tmp_path: Path) -> None:
 
     assert gone == [(0,)]
     assert shop.ask("select recorded_at from consent_records") == [(later.replace(tzinfo=None),)]
+
+
+def test_a_new_rule_counts_without_another_pull(tmp_path: Path) -> None:
+    Shop(tmp_path).load({"customers": [{"customer_id": "1", "email": "a@x.example", "tags": "ok"}]})
+
+    shop = Shop(tmp_path, consent_from=[ConsentFrom(tag="ok", grants=("email",), evidence="form")])
+
+    assert shop.ask("select address from consent_records") == [("a@x.example",)]

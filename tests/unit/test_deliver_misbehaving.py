@@ -240,9 +240,10 @@ def test_refused_member_is_a_tombstone_with_the_data_it_was_refused_for(world: W
     assert world.ledger.handles(world.audience(keeper).audience_id, ["k1"]) == {"k1": {}}
 
 
-def test_splitting_ends_when_everything_is_refused(world: World) -> None:
+@pytest.mark.parametrize("largest", [500, 5, 1])
+def test_splitting_ends_when_everything_is_refused(world: World, largest: int) -> None:
     keys = [f"k{number:04}" for number in range(1_000)]
-    keeper = Poisoned(*keys, can=can(ops={ADD: api.Limit(500)}))
+    keeper = Poisoned(*keys, can=can(ops={ADD: api.Limit(largest)}))
 
     tally = world.deliver(keeper, add=keys)
 

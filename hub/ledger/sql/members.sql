@@ -1,12 +1,13 @@
 -- name: membership_chunk
+-- What few members have (data_hash, due_at) is packed with their keys, for those alone.
 select
     count(*),
     max(member_key),
     cast(group_concat(member_key, x'0a') as blob),
     cast(group_concat(state, '') as blob),
     cast(group_concat(coalesce(attributes_hash, ''), x'0a') as blob),
-    cast(group_concat(coalesce(data_hash, ''), x'0a') as blob),
-    cast(group_concat(coalesce(due_at, ''), x'0a') as blob)
+    cast(group_concat(iif(data_hash is null, null, member_key || ' ' || data_hash), x'0a') as blob),
+    cast(group_concat(iif(due_at is null, null, member_key || ' ' || due_at), x'0a') as blob)
 from (
     select member_key, state, attributes_hash, data_hash, due_at
     from membership where audience_id = :audience_id and member_key > :after order by member_key limit :size
@@ -19,8 +20,8 @@ select
     cast(group_concat(member_key, x'0a') as blob),
     cast(group_concat(state, '') as blob),
     cast(group_concat(coalesce(attributes_hash, ''), x'0a') as blob),
-    cast(group_concat(coalesce(data_hash, ''), x'0a') as blob),
-    cast(group_concat(coalesce(due_at, ''), x'0a') as blob),
+    cast(group_concat(iif(data_hash is null, null, member_key || ' ' || data_hash), x'0a') as blob),
+    cast(group_concat(iif(due_at is null, null, member_key || ' ' || due_at), x'0a') as blob),
     cast(group_concat(coalesce(entered_at, ''), x'0a') as blob),
     cast(group_concat(coalesce(delivered_at, ''), x'0a') as blob),
     cast(group_concat(coalesce(sent_at, ''), x'0a') as blob)
@@ -197,3 +198,8 @@ update membership set due_at = null, attempts = 0,
     state = case when (state = 'u' and :unknown) or (state = 'x' and :refused) then 'n' else state end
 where audience_id = :audience_id
   and (due_at is not null or (state = 'u' and :unknown) or (state = 'x' and :refused))
+
+-- name: forgive
+-- Members whose refusal was not theirs: absent, and due at the next run.
+update membership set state = 'n', due_at = null, data_hash = null
+where audience_id = :audience_id and state = 'x' and member_key in (select value from json_each(:keys))
