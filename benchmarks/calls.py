@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from figures import Figure
 from server import requests_taken
-from world import World
+from world import Settings, World
 
 ADDS_AT_ONCE = 10_000
 REMOVES_AT_ONCE = 1_000
@@ -19,12 +19,12 @@ def figures(world: World) -> Iterator[Figure]:
     told, changes, wrong = [], 0, 0
     world.forget_deliveries()
     for start, stop in STEPS:
-        settings = {"plugin": "slice", "start": int(start * world.people), "stop": int(stop * world.people)}
+        settings: Settings = {"plugin": "slice", "start": int(start * world.people), "stop": int(stop * world.people)}
         world.use_segments({"buyers": settings})
         before = requests_taken(world.address)
         [sync] = world.sync().syncs
         after = requests_taken(world.address)
-        calls = sum(after.values()) - sum(before.values())
+        calls = (after - before).total()
         fewest = -(-sync.add // ADDS_AT_ONCE) + -(-sync.remove // REMOVES_AT_ONCE)
         changes += sync.add + sync.remove
         wrong += calls != fewest or sync.calls != fewest

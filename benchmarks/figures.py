@@ -39,11 +39,11 @@ class Pairs:
     def ratio(self, of: str = "wall") -> float:
         """Return the median over the pairs of left divided by right: what disturbs a pair disturbs both of it."""
         pairs = zip(self.left, self.right, strict=True)
-        return statistics.median(getattr(a, of) / max(getattr(b, of), 1e-9) for a, b in pairs)
+        return float(statistics.median(getattr(a, of) / max(getattr(b, of), 1e-9) for a, b in pairs))
 
     def middle(self, side: str, of: str = "wall") -> float:
         """Return the median of one side, in seconds."""
-        return statistics.median(getattr(spent, of) for spent in getattr(self, side))
+        return float(statistics.median(getattr(spent, of) for spent in getattr(self, side)))
 
 
 def measured(work: Callable[[], Any]) -> Spent:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import httpx
 from figures import Figure, interleaved, seconds
-from server import requests_taken
+from server import members_taken, requests_taken
 from world import World, blocks
 
 BATCH = 10_000
@@ -36,20 +36,26 @@ def figures(world: World, folder: Path, times: int) -> Iterator[Figure]:
     def loop() -> None:
         with duckdb.connect(rows, read_only=True) as con, httpx.Client(trust_env=False) as client:
             for batch in con.sql(blocks("by_hand.sql")["rows"]).to_arrow_reader(BATCH):
-                columns = [column.to_pylist() for column in batch.columns]
-                body = [dict(zip(batch.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
-                client.post(f"{world.address}/loop", json={"rows": body}).raise_for_status()
+                emails, *columns = (column.to_pylist() for column in batch.columns)
+                names = batch.schema.names[1:]
+                properties = (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
+                profiles = [
+                    {"type": "profile", "attributes": {"email": email, "properties": values}}
+                    for email, values in zip(emails, properties, strict=True)
+                ]
+                client.post(f"{world.address}/loop", json={"profiles": profiles}).raise_for_status()
 
     def fresh() -> None:
         world.forget_deliveries()
         sync()
 
     loop()
-    before = requests_taken(world.address)
+    before, known = requests_taken(world.address), members_taken(world.address)
     pairs = interleaved(fresh, loop, times)
-    after = requests_taken(world.address)
+    calls, arrived = requests_taken(world.address) - before, members_taken(world.address) - known
     share, of_processor = 1 / pairs.ratio(), 1 / pairs.ratio("cpu")
-    whole = delivered == [size] * times and after["/add"] - before.get("/add", 0) == times * -(-size // BATCH)
+    whole = delivered == [size] * times and arrived == {"/add": times * size, "/loop": times * size}
+    whole = whole and calls["/add"] == times * -(-size // BATCH)
     yield Figure(
         f"first sync, {size:,} members",
         f"{share:.0%} (processor {of_processor:.0%})",

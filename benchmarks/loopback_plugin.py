@@ -27,8 +27,10 @@ class Loopback(api.Destination[LoopbackConfig]):
         return connect(base_url=self.config.address)
 
     def push(self, batch: api.Batch) -> Iterator[api.Outcome]:
-        rows = [{"email": m.email, **m.attributes} for m in batch]
-        self.http.post(f"/{batch.op}", json={"rows": rows})
+        profiles = [
+            {"type": "profile", "attributes": {"email": m.email, "properties": dict(m.attributes)}} for m in batch
+        ]
+        self.http.post(f"/{batch.op}", json={"profiles": profiles})
         for member in batch:
             yield member.delivered()
 

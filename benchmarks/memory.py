@@ -17,7 +17,7 @@ from world import World, make_world
 
 BUDGET = 0.25
 LARGER = 5
-LIMIT = "400MB"
+LIMIT = "1GB"
 _STATUS = Path("/proc/self/status")
 
 
@@ -45,7 +45,7 @@ def _peak(folder: Path, people: int) -> int:
 
 def _main(step: str, folder: Path, people: int, address: str) -> None:
     if step == "make":
-        make_world(folder, people, people, address=address, memory_limit="2GB")
+        make_world(folder, people, people, address=address, memory_limit="4GB")
         (folder / "hub.toml").write_text(f'memory_limit = "{LIMIT}"\n', encoding="utf-8")
         return
     world = World(folder, people, people, address)

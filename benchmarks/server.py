@@ -1,6 +1,6 @@
-"""A server on this machine that takes whatever it is sent; a process of its own, so that it costs the sender nothing.
+"""A server on this machine that reads what it is sent, as a vendor would; a process of its own.
 
-It answers ``GET /`` with the number of requests and bytes taken so far, by path.
+It answers ``GET /`` with the number of requests and of members taken so far, by path.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import json
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 from urllib.request import urlopen
 
-taken: dict[str, int] = {}
+taken: dict[str, tuple[int, int]] = {}
 
 
 def serve(listener: socket.socket) -> None:
@@ -34,12 +35,12 @@ def _answer(connection: socket.socket) -> None:
                 name, _, value = line.partition(b":")
                 if name.lower() == b"content-length":
                     length = int(value)
-            while length:
-                length -= len(reader.read(min(length, 1 << 20)))
+            sent = reader.read(length)
             if method == "GET":
                 body = json.dumps(taken).encode()
             else:
-                taken[path] = taken.get(path, 0) + 1
+                requests, members = taken.get(path, (0, 0))
+                taken[path] = requests + 1, members + len(json.loads(sent)["profiles"])
                 body = b'{"ok":true}'
             head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
             connection.sendall(head.encode() + body)
@@ -57,11 +58,19 @@ def loopback() -> Iterator[str]:
         process.wait()
 
 
-def requests_taken(address: str) -> dict[str, int]:
+def requests_taken(address: str) -> Counter[str]:
     """Return how many requests the server took, by path."""
+    return _taken(address, 0)
+
+
+def members_taken(address: str) -> Counter[str]:
+    """Return how many members the server took, by path."""
+    return _taken(address, 1)
+
+
+def _taken(address: str, place: int) -> Counter[str]:
     with urlopen(address) as answer:
-        counts: dict[str, int] = json.load(answer)
-    return counts
+        return Counter({path: counts[place] for path, counts in json.load(answer).items()})
 
 
 if __name__ == "__main__":

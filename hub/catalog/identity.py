@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hub.api import Table
@@ -20,8 +20,15 @@ _WHO = {"customer_id": "m.customer_id", "email": "m.email", "phone": "m.phone"}
 class Identity:
     """Resolve persons over the temporary ``m_<table>`` and write ``merged.<table>``."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, tables: Mapping[str, Table], orders: Sequence[Part]) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        tables: Mapping[str, Table],
+        orders: Sequence[Part],
+        rows: Callable[[Table], str],
+    ) -> None:
         self.con = con
+        self._rows = rows
         self.orders = orders
         self.tables = tables
 
@@ -55,7 +62,8 @@ class Identity:
         parts = []
         for name in ("customers", "orders", "carts"):
             time = quoted(self.tables[name].time or "")
-            values = {"target": temporary(name), "seen": seen.get(name, time), "known": time}
+            # As each source gave them: an address that loses a field to another source's is still the person's.
+            values = {"target": f"({self._rows(self.tables[name])})", "seen": seen.get(name, time), "known": time}
             parts.append(sql("identity.contacts_of", **values))
         for name, time in (("consents", "recorded_at"), ("engagement", "happened_at"), ("traits", "recorded_at")):
             kind = self._kind(name)

@@ -91,7 +91,8 @@ class Merger:
             parts.append(Part(load, rank, select))
         return parts
 
-    def _rows(self, table: Table) -> str:
+    def rows(self, table: Table) -> str:
+        """Return a select over a table's rows as every source gave them, before merging."""
         parts = self.parts(table)
         if parts:
             return " union all ".join(part.select for part in parts)
@@ -100,7 +101,7 @@ class Merger:
 
     def _aliases(self) -> None:
         """Find which order names and ids are one order."""
-        rows = self._rows(self.tables["orders"])
+        rows = self.rows(self.tables["orders"])
         found = one(self.con, sql("merge.needs_alias", rows=rows))
         self._aliased = bool(found and found[0])
         self.con.execute(sql("merge.aliases", rows=rows) if self._aliased else sql("merge.no_aliases"))
@@ -110,7 +111,7 @@ class Merger:
         scope = "source" if table.key[0] == "source" else "system"
         several = self._is_shared(parts, scope)
         renamed = self._aliased and table.name in {"orders", "order_lines"}
-        rows, target = self._rows(table), temporary(table.name)
+        rows, target = self.rows(table), temporary(table.name)
         if table.name == "consents":
             self._show_customers(parts)
         if not several and not renamed:

@@ -141,7 +141,7 @@ class Writer:
         if changed:
             with transaction(self.con, self._registry):
                 merger = Merger(self.con, self._tables, self._registry, self._settings, self.now)
-                Identity(self.con, self._tables, merger.run()).run()
+                Identity(self.con, self._tables, merger.run(), merger.rows).run()
                 merger.clear()
                 self._set_about("changed", "no")
                 self._set_about("merged_with", mark)

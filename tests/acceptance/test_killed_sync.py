@@ -22,6 +22,7 @@ from hub.ledger import MemberState
 from tests.acceptance.kit import Agency, only
 
 KILLS = 25
+TRIES = 6  # a run may end before its time to be killed has come
 NEW, WITHDRAWN = 25, 3
 # Everything is imported once; each run is a fork of that, so that a kill meets hub's work and not Python's imports.
 NURSERY = """
@@ -126,8 +127,10 @@ def test_a_sync_killed_at_random_points_is_finished_by_the_next(agency: Agency, 
     with nursery(agency.folder) as hub:
         began = time.monotonic()
         hub.run("sync", "acme")
-        longest = (time.monotonic() - began) * 1.5
-        for number in range(1, KILLS + 1):
+        longest = time.monotonic() - began
+        for number in range(1, KILLS * TRIES + 1):
+            if killed == KILLS:
+                break
             if number % 2:  # the others find an export that is known, and what the kill before left to do
                 agency.shop.people(NEW, start=1 + NEW * number)
                 for customer in chance.sample(agency.shop.customers, WITHDRAWN):
@@ -137,7 +140,7 @@ def test_a_sync_killed_at_random_points_is_finished_by_the_next(agency: Agency, 
             killed += sync_and_kill(agency, hub, chance, longest)
         hub.run("sync", "acme")
 
-    assert killed > KILLS / 2
+    assert killed == KILLS
     received = Counter(each["key"] for each in agency.records() if each["op"] == "add")
     wanted = {address_key(agency, customer.email) for customer in agency.shop.customers} - {
         address_key(agency, email) for email in withdrawn

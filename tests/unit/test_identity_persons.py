@@ -206,6 +206,18 @@ def test_customer_ids_of_two_shops_are_different_people(tmp_path: Path) -> None:
     assert len(shop.persons()) == 2
 
 
+def test_one_customer_with_an_email_in_each_source_of_a_system_is_one_person_with_both(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, [("shop", "acme"), ("crm", "acme")])
+
+    shop.load({"customers": [{"customer_id": "1", "email": "a@x.example"}]}, source="shop")
+    shop.load({"customers": [{"customer_id": "1", "email": "b@x.example"}]}, source="crm")
+
+    assert shop.persons() == [
+        frozenset({("customer", "acme", "1"), ("email", None, "a@x.example"), ("email", None, "b@x.example")})
+    ]
+    assert shop.ask("select email from customers") == [("a@x.example",)]
+
+
 CONTACTS = st.lists(
     st.tuples(
         st.sampled_from(["customers", "orders", "carts"]),
