@@ -15,6 +15,7 @@ import typer
 
 from hub.cli.console import leave, notes, show, show_json
 from hub.cli.options import open_client
+from hub.cli.progress import show_progress
 from hub.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ AsOfOption = Annotated[
 ]
 NoPullOption = Annotated[bool, typer.Option("--no-pull", help="Work with what was read last.")]
 SandboxOption = Annotated[bool, typer.Option("--sandbox", help="Send everything to `hub sandbox`'s stand-ins.")]
-_LINE_EVERY = 50_000
-"""Rows between two lines of progress in a log."""
 
 
 def parse_as_of(text: str | None) -> datetime | None:
@@ -87,7 +86,7 @@ def surroundings(*, quiet: bool = False) -> Iterator[Surroundings]:
     before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         silent: AbstractContextManager[Progress] = nullcontext(say_nothing)
-        with silent if quiet else _progress() as progress:
+        with silent if quiet else show_progress() as progress:
 
             def sleep(seconds: float) -> None:
                 stop.wait(seconds)
@@ -96,46 +95,6 @@ def surroundings(*, quiet: bool = False) -> Iterator[Surroundings]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    console = notes()
-    if not console.is_terminal:
-        yield _Lines()
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def tell(what: str, done: int, total: int | None) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield tell
-
-
-class _Lines:
-    """Progress for a log: a plain line now and then."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, int] = {}
-
-    def __call__(self, what: str, done: int, total: int | None) -> None:
-        if done - self._told.get(what, 0) < _LINE_EVERY:
-            return
-        self._told[what] = done
-        notes().print(f"{what}: {done:,}" + (f" of {total:,}" if total else ""), highlight=False)
 
 
 def show_run(numbers: RunNumbers, *, as_json: bool, delivered: bool) -> None:

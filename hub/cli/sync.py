@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from hub.cli.console import is_interactive, leave, notes
 from hub.cli.options import JsonOption, WorkspaceOption, open_workspace
+from hub.cli.progress import Bars
 from hub.cli.running import (
     AsOfOption,
     NoPullOption,
@@ -22,6 +24,7 @@ from hub.cli.running import (
 from hub.errors import ConfigError
 
 if TYPE_CHECKING:
+    from hub.sync.surroundings import Surroundings
     from hub.sync.target import PreparedSync
 
 
@@ -60,7 +63,7 @@ def sync(
                 as_of=parse_as_of(as_of),
                 force=force,
                 only=frozenset(only) if only else None,
-                ask=_ask if is_interactive() and not as_json else None,
+                ask=_asker(around) if is_interactive() and not as_json else None,
             ),
         )
     show_run(numbers, as_json=as_json, delivered=True)
@@ -85,8 +88,14 @@ def _sync_all(workspace: Path | None, *, whatever: bool, no_pull: bool, as_json:
         leave(worst(codes))
 
 
-def _ask(sync: PreparedSync) -> bool:
-    """Show what the guards hold and ask."""
-    for held in sync.held:
-        notes().print(f"{sync.name} is held by the {held.guard.value} guard: {held.text}", highlight=False)
-    return typer.confirm(f"Deliver {sync.name} all the same?", default=False, err=True)
+def _asker(around: Surroundings) -> Callable[[PreparedSync], bool]:
+    """Return what shows what the guards hold, and asks."""
+
+    def ask(sync: PreparedSync) -> bool:
+        if isinstance(around.progress, Bars):
+            around.progress.rest()
+        for held in sync.held:
+            notes().print(f"{sync.name} is held by the {held.guard.value} guard: {held.text}", highlight=False)
+        return typer.confirm(f"Deliver {sync.name} all the same?", default=False, err=True)
+
+    return ask

@@ -27,7 +27,7 @@ def test_the_tick_is_the_longest_that_meets_every_schedule(schedules: list[str |
 
 
 def test_cron_gets_one_line_that_quotes_its_paths() -> None:
-    text = export_cron(Path("/work/50% of shops"), ["/opt/hub env/bin/hub"], 15)
+    text = export_cron(Path("/srv/50% of shops"), ["/opt/hub env/bin/hub"], 15)
 
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert lines == [
@@ -41,8 +41,8 @@ def test_a_tick_of_a_minute_is_a_star() -> None:
 
 
 def test_systemd_gets_a_service_and_a_timer() -> None:
-    text = export_systemd(Path("/work/50% of $shops"), ["/opt/hub"], 5)
+    text = export_systemd(Path("/srv/50% of $shops"), ["/opt/hub"], 5)
 
-    assert 'ExecStart="/opt/hub" "sync" "--all" "--workspace" "/work/50%% of $$shops"' in text
+    assert 'ExecStart="/opt/hub" "sync" "--all" "--workspace" "/srv/50%% of $$shops"' in text
     assert "OnCalendar=*:0/5" in text
     assert "Persistent=true" in text
