@@ -122,6 +122,12 @@ class SyncSettings(Config):
             raise ValueError("adopt = true takes over the audience named by audience_id; add audience_id")
         return self
 
+    @model_validator(mode="after")
+    def _adopted_on_purpose(self) -> SyncSettings:
+        if self.audience_id is not None and not self.adopt:
+            raise ValueError("audience_id names an audience that exists; add adopt = true to take it over")
+        return self
+
 
 class SourceTable(Config):
     """What hub itself reads of a ``[sources.…]`` table; the rest belongs to the plugin."""

@@ -172,6 +172,7 @@ def test_an_inherited_connection_can_be_switched_off(folder: Path) -> None:
         ("*/15 * * * *", "0 0 30 2 *", "acme.toml:45: syncs.vip-carts.schedule: .*cron expression"),
         ("holdout = 0.1", 'mode = "mirrored"', "acme.toml:44: syncs.vip-carts.mode: should be 'mirror' or 'append'"),
         ("holdout = 0.1", "adopt = true", "acme.toml:40: syncs.vip-carts: .*add audience_id"),
+        ("holdout = 0.1", 'audience_id = "9"', "acme.toml:40: syncs.vip-carts: .*add adopt = true"),
         ("[sources.shop]", "[sources.Shop]", "acme.toml:17: sources.Shop: 'Shop' is not a name; use lower-case"),
         ("[currencies]", "[sources]\ntill = 5\n[currencies]", "acme.toml:23: sources.till: should be a table; write"),
     ],
