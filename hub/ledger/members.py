@@ -40,7 +40,7 @@ class Membership(Store):
             columns = [keys, packing.states(states), packing.texts(hashes), *rare, *map(packing.instants, moments)]
             yield pa.record_batch(columns, schema=schema)
 
-    def forgive(self, audience_id: int, keys: Collection[str]) -> None:
+    def forgive(self, audience_id: int, keys: Sequence[str]) -> None:
         """Undo tombstones of members who were refused for a reason that is not theirs; they are due again."""
         with self.transaction():
             values = {"audience_id": audience_id, "keys": packing.keys_json(keys)}
