@@ -18,12 +18,30 @@ from hub.catalog.blocks import one, sql, statements
 from hub.catalog.models import CatalogSettings
 from hub.catalog.session import Session
 from hub.catalog.writer import Writer
-from hub.errors import BusyError
+from hub.errors import BusyError, HubError
 from hub.keys import install_keyed_hash
 
 VERSION = "1"
 _HOLDER = re.compile(r"held in (.*?)\.? (?:However|See)|held in (.*?PID \d+\))", re.DOTALL)
 _POLL = 0.1
+
+
+@contextmanager
+def _plain_failures() -> Iterator[None]:
+    """Say in words what a machine that is too small does to a catalog."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise HubError(
+            "the catalog ran out of memory; nothing more was sent",
+            next_step="Set a larger memory_limit in hub.toml, or make room on the disk it spills to.",
+        ) from error
+    except duckdb.IOException as error:
+        first = str(error).splitlines()[0]
+        raise HubError(
+            f"the catalog cannot be read or written: {first}",
+            next_step="Make room on the disk and run it again; deleting catalog.duckdb is safe.",
+        ) from error
 
 
 class Catalog:
@@ -67,8 +85,9 @@ class Catalog:
         con = self._open_current()
         writer = Writer(self.path, self._open_current, con, self.tables, self.settings, instant)
         try:
-            writer.start(self._marks())
-            yield writer
+            with _plain_failures():
+                writer.start(self._marks())
+                yield writer
         finally:
             writer.close()
 
@@ -84,8 +103,9 @@ class Catalog:
                 writer.rebuild()
         con = self._connect(read_only=True, wait=wait)
         try:
-            self._prepare(con)
-            yield Session(con, self.tables, self.settings, as_of, now)
+            with _plain_failures():
+                self._prepare(con)
+                yield Session(con, self.tables, self.settings, as_of, now)
         finally:
             con.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,23 +19,31 @@ app = typer.Typer(help="Sources, segment strategies and destinations that are in
 @app.command("list")
 def list_plugins(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
     """List every plugin, by kind and name, and where it comes from; imports none of them."""
-    from hub.cli.console import note, show, show_json
-    from hub.report.tables import simple_table
+    from hub.cli.console import show_json
 
     found = open_plugins(workspace)
     entries = found.entries()
     if json:
         show_json([{"kind": entry.kind, "name": entry.name, "from": entry.origin} for entry in entries])
     else:
-        table = simple_table("Plugins", "kind", "name", "from")
-        previous = None
-        for entry in entries:
-            table.add_row(entry.kind if entry.kind != previous else "", entry.name, entry.origin)
-            previous = entry.kind
-        show(table)
-        note("more: hub plugins info NAME")
+        for line in _listed([(entry.kind, entry.name, entry.origin) for entry in entries]):
+            typer.echo(line)
+        typer.echo("more: hub plugins info NAME", err=True)
     for broken in found.broken:
-        note(f"broken: {broken.origin}: {broken.reason}")
+        typer.echo(f"broken: {broken.origin}: {broken.reason}", err=True)
+
+
+def _listed(rows: list[tuple[str, str, str]]) -> Iterator[str]:
+    """Yield a plain table: to load what draws a better one would take longer than to list the plugins."""
+    header = ("kind", "name", "from")
+    kinds, names, origins = (max(map(len, column)) for column in zip(header, *rows, strict=True))
+    previous = ""
+    yield "Plugins\n"
+    yield f" {header[0]:{kinds}}   {header[1]:{names}}   {header[2]}"
+    yield f" {'─' * (kinds + names + origins + 6)}"
+    for kind, name, origin in rows:
+        yield f" {kind if kind != previous else '':{kinds}}   {name:{names}}   {origin}"
+        previous = kind
 
 
 @app.command("info")
