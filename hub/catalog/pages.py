@@ -24,6 +24,7 @@ _TYPED = {
     Kind.TIME: {"TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "DATE"},
     Kind.DATE: {"DATE", "TIMESTAMP"},
 }
+_EXACT = _TYPED[Kind.MONEY] - {"DOUBLE", "FLOAT"}
 _UNLISTED = "_foreign is not null and not map_contains(getvariable('rates'), _foreign)"
 _KEYED_BY_ADDRESS = {"customers": "customer_id", "carts": "cart_id"}
 
@@ -151,7 +152,7 @@ class _Reader:
         """Return how a value is read that came with a fitting type of its own."""
         kind, name = self.incoming[column.name].split("(")[0], quoted(column.name)
         if column.kind is Kind.MONEY and self.converts:
-            return f"read_foreign_money({self._varchar(column.name)}, _foreign)"
+            return f"read_foreign_money({self._amount(column.name)}, _foreign)"
         if kind.startswith("TIMESTAMP WITH") and column.kind in {Kind.TIME, Kind.DATE}:
             return f"cast(timezone('UTC', {name}) as {TYPES[column.kind]})"
         if kind.endswith("[]") and column.kind is Kind.TEXTS:
@@ -175,7 +176,11 @@ class _Reader:
         return f"cast({quoted(name)} as varchar)"
 
     def _plain(self, name: str) -> str:
-        return f"read_money({self._varchar(name)})" if name in self.incoming else "cast(null as decimal(18, 2))"
+        return f"read_money({self._amount(name)})" if name in self.incoming else "cast(null as decimal(18, 2))"
+
+    def _amount(self, name: str) -> str:
+        """Return an amount as it came where that is a number already: to write it out and read it again is dear."""
+        return quoted(name) if self.incoming[name].split("(")[0] in _EXACT else self._varchar(name)
 
     def _plain_text(self, name: str) -> str:
         return f"clean({self._varchar(name)})" if name in self.incoming else "cast(null as varchar)"

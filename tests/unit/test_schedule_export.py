@@ -31,8 +31,8 @@ def test_cron_gets_one_line_that_quotes_its_paths() -> None:
 
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert lines == [
-        r"*/15 * * * * '/opt/hub env/bin/hub' sync --all --workspace '/work/50\% of shops' "
-        r">>'/work/50\% of shops/.hub/sync.log' 2>&1"
+        r"*/15 * * * * '/opt/hub env/bin/hub' sync --all --workspace '/srv/50\% of shops' "
+        r">>'/srv/50\% of shops/.hub/sync.log' 2>&1"
     ]
 
 
