@@ -53,7 +53,8 @@ class Capabilities:
         purpose: what members must have consented to: ``email_marketing``, ``cart_reminder``, ``ads``, …
         repeatable: repeating a push is harmless. If not, an unknown outcome is never tried again by itself.
         exclusive: no further batch for an audience while a receipt of it is open.
-        replaces: every push carries all cleared members, whenever anything changed (a file).
+        replaces: every push carries all cleared members, whenever anything changed (a file). With ``Op.REMOVE`` it
+            also takes out single people while a guard bars a replacement; without, they stay until the next one.
         refresh_after: members expire at the vendor and are sent again after this long.
         cooldown: a person who left and enters again gets nothing before this long after the last delivery.
         cap: at most one delivery per person in this time over all destinations of the client that have a cap.

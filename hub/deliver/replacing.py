@@ -32,13 +32,12 @@ class Replacing(Delivery):
 
     def _send_all(self) -> int:
         if self.work.everyone is None:
-            return super()._send_all()  # only removals that must go: nobody may say who else is in
+            # Only removals that must go: nobody may say who else is in.
+            return super()._send_all() if Op.REMOVE in self.can.ops else self._keep_removals_due()
         self._changes, self._standing, self._changed, self._dropped = [], {}, frozenset(), []
         work = self.work
         planned = sum(len(cleared) for cleared in (work.additions, work.updates) if cleared is not None)
         planned += self._note_removals()
-        if planned and work.everyone is None:
-            raise ValueError(f"{work.named} replaces its audience and must be given everyone")
         if planned:
             try:
                 error, maybe_taken = self._push_everyone()
@@ -48,6 +47,17 @@ class Replacing(Delivery):
                 self._end_intent(intent, exceptions, error, maybe_taken=maybe_taken)
             if error is None and self._dropped and not self.tally.stopped:
                 self.ledger.remove_silently(work.audience.audience_id, self._dropped)
+        return planned
+
+    def _keep_removals_due(self) -> int:
+        """Keep in the ledger whom the destination still holds, and say so; the next replacement takes them out."""
+        planned = sum(map(len, self.work.removals))
+        if planned:
+            error = PluginError(
+                f"{self.work.named} replaces its audience and has no Op.REMOVE: who must leave is still in it",
+                next_step="Answer what holds the sync, so that the audience is replaced; or give the plugin Op.REMOVE.",
+            )
+            self.end(error, str(error))
         return planned
 
     def _note_removals(self) -> int:

@@ -54,10 +54,10 @@ def watch(size: Size, limits: Guards, *, first: bool, definition_changed: bool) 
     if not size.touched:
         return []
     if first:
-        return [Held(Guard.FIRST, f"first delivery of this sync: {_people(size.add)} would be added", size.touched)]
+        return [Held(Guard.FIRST, f"first delivery of this sync: {people(size.add)} would be added", size.touched)]
     held = [*_watch_removals(size, limits), *_watch_additions(size, limits)]
     if definition_changed:
-        text = f"the definition changed since the last delivery: {_people(size.touched)} would be touched"
+        text = f"the definition changed since the last delivery: {people(size.touched)} would be touched"
         held.insert(0, Held(Guard.DEFINITION, text, size.touched))
     return held
 
@@ -71,9 +71,9 @@ def _watch_removals(size: Size, limits: Guards) -> list[Held]:
     if not size.removals:
         return []
     if size.removals + size.demanded >= size.held and not size.add:
-        return [Held(Guard.EMPTYING, f"this would empty the audience of {_people(size.held)}", size.removals)]
+        return [Held(Guard.EMPTYING, f"this would empty the audience of {people(size.held)}", size.removals)]
     if size.held >= SMALL_AUDIENCE and size.removals > limits.max_removals * size.held:
-        text = f"{_people(size.removals)} of {size.held:,} would be removed (max_removals is {limits.max_removals:g})"
+        text = f"{people(size.removals)} of {size.held:,} would be removed (max_removals is {limits.max_removals:g})"
         return [Held(Guard.REMOVALS, text, size.removals)]
     return []
 
@@ -81,9 +81,10 @@ def _watch_removals(size: Size, limits: Guards) -> list[Held]:
 def _watch_additions(size: Size, limits: Guards) -> list[Held]:
     if size.add <= max(limits.max_additions * size.held, ALWAYS_ALLOWED_ADDITIONS):
         return []
-    text = f"{_people(size.add)} would be added to {size.held:,} (max_additions is {limits.max_additions:g})"
+    text = f"{people(size.add)} would be added to {size.held:,} (max_additions is {limits.max_additions:g})"
     return [Held(Guard.ADDITIONS, text, size.add)]
 
 
-def _people(count: int) -> str:
+def people(count: int) -> str:
+    """Write a number of people."""
     return "1 person" if count == 1 else f"{count:,} people"

@@ -161,7 +161,8 @@ def _leave(
         )
         return False
     if destination.can.replaces:
-        return True
+        # Forgetting takes the person out at once; where the plugin cannot, the next run's replacement does.
+        return type(destination).forget is not Destination.forget
     around = wiring.around
     work = Work(
         audience=ledger.audience_by_id(spell.audience_id),

@@ -9,6 +9,7 @@ from hub.deliver import Work, deliver
 from hub.errors import ConfigError, HubError
 from hub.ledger import Audience, Ledger, MemberState
 from hub.ledger.lock import hold
+from hub.plan.guards import people
 from hub.sync.lines import close_line
 from hub.sync.wiring import Wiring
 
@@ -54,12 +55,8 @@ def settings_of(audience: Audience) -> SyncSettings:
     return SyncSettings(segment="", destination=audience.destination, audience=audience.name)
 
 
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"
-
-
 def _note(wiring: Wiring, audience: Audience, held: int) -> str:
-    text = f"audience {audience.name!r} at {audience.destination} is kept by no sync and still holds {_people(held)}"
+    text = f"audience {audience.name!r} at {audience.destination} is kept by no sync and still holds {people(held)}"
     if audience.destination not in wiring.live_destinations:
         text += (
             "; the destination is gone from the file, so nobody can be removed from it: "

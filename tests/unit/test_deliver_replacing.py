@@ -70,6 +70,21 @@ def test_nothing_changed_means_no_call(world: World) -> None:
     assert (tally.calls, tally.settled, whole.batches) == (0, 0, [])
 
 
+def test_who_must_leave_stays_in_the_ledger_while_a_destination_without_remove_may_not_be_replaced(
+    world: World,
+) -> None:
+    whole = Whole()
+    world.deliver(whole, add=["k1", "k2"], everyone=["k1", "k2"])
+
+    tally = world.deliver(whole, remove=["k1"])
+
+    assert whole.file == ["k1", "k2"]
+    assert world.states(whole) == {"k1": HELD, "k2": HELD}
+    assert (tally.failed, tally.delivered) == (1, 0)
+    assert isinstance(tally.error, api.PluginError)
+    assert "Op.REMOVE" in str(tally.error)
+
+
 def test_emptied_audience_is_one_batch_without_members(world: World) -> None:
     whole = Whole()
     world.deliver(whole, add=["k1"], everyone=["k1"])
