@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Protocol
 
 import duckdb
 
 from hub.api import TABLES, Table
 from hub.catalog.blocks import one, sql, statements
 from hub.catalog.models import CatalogSettings
+from hub.catalog.registry import naive
 from hub.catalog.session import Session
 from hub.catalog.writer import Writer
 from hub.errors import BusyError, HubError
@@ -42,6 +44,18 @@ def _plain_failures() -> Iterator[None]:
             f"the catalog cannot be read or written: {first}",
             next_step="Make room on the disk and run it again; deleting catalog.duckdb is safe.",
         ) from error
+
+
+class Derivation(Protocol):
+    """Something made of the merged tables and kept in the schema ``derived`` until these are made anew."""
+
+    def is_missing(self, con: duckdb.DuckDBPyConnection, now: datetime) -> bool:
+        """Tell whether it must be made; ``now`` is naive UTC."""
+        raise NotImplementedError
+
+    def make(self, session: Session) -> None:
+        """Make it, as of the session's instant, in a transaction that is already open."""
+        raise NotImplementedError
 
 
 class Catalog:
@@ -92,20 +106,42 @@ class Catalog:
             writer.close()
 
     @contextmanager
-    def session(self, as_of: datetime, now: datetime, *, wait: float = 0.0) -> Iterator[Session]:
+    def session(
+        self, as_of: datetime, now: datetime, *, wait: float = 0.0, derive: Derivation | None = None
+    ) -> Iterator[Session]:
         """Open the catalog for reading as of an instant, waiting up to ``wait`` seconds for whoever holds it.
+
+        ``derive`` is what the session wants kept beside the merged tables, made first where it is missing.
 
         Raises:
             BusyError: it is still held; the message names the holder.
         """
-        if not self._is_current(wait):
+        current, lacking = self._look(wait, derive, now)
+        if not current:
             with self.writer(now) as writer:
                 writer.rebuild()
+        if derive is not None and (lacking or not current):
+            self._derive(derive, now)
         con = self._connect(read_only=True, wait=wait)
         try:
             with _plain_failures():
                 self._prepare(con)
                 yield Session(con, self.tables, self.settings, as_of, now)
+        finally:
+            con.close()
+
+    def _derive(self, derive: Derivation, now: datetime) -> None:
+        """Make what is missing; while somebody else reads the file, do without."""
+        try:
+            con = self._connect(read_only=False, wait=0.0)
+        except BusyError:
+            return
+        try:
+            with _plain_failures():
+                self._prepare(con)
+                con.execute("begin")
+                derive.make(Session(con, self.tables, self.settings, now, now))
+                con.execute("commit")
         finally:
             con.close()
 
@@ -130,17 +166,21 @@ class Catalog:
         self._prepare(con)
         return con
 
-    def _is_current(self, wait: float) -> bool:
+    def _look(self, wait: float, derive: Derivation | None, now: datetime) -> tuple[bool, bool]:
+        """Tell whether the merged tables are current, and whether what is derived of them is missing."""
         if not self.exists:
-            return False
+            return False, True
         con = self._connect(read_only=True, wait=wait)
         try:
-            if self._marks_of(con) != self._marks():
-                return False
-            expected = {"changed": "no", "merged_with": self.settings.merging_mark()}
-            return all(one(con, sql("schema.about"), {"key": key}) == (value,) for key, value in expected.items())
+            return self._is_current(con), derive is not None and derive.is_missing(con, naive(now))
         finally:
             con.close()
+
+    def _is_current(self, con: duckdb.DuckDBPyConnection) -> bool:
+        if self._marks_of(con) != self._marks():
+            return False
+        expected = {"changed": "no", "merged_with": self.settings.merging_mark()}
+        return all(one(con, sql("schema.about"), {"key": key}) == (value,) for key, value in expected.items())
 
     def _marks_of(self, con: duckdb.DuckDBPyConnection) -> dict[str, str]:
         try:

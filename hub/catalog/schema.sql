@@ -19,6 +19,10 @@ create table if not exists consent_seen(
     recorded_at timestamp);
 create table if not exists merged.tills(system varchar, customer_id varchar, emails bigint)
 
+-- name: drop_derived
+-- What others made of the merged tables and keep beside them.
+drop schema if exists derived cascade
+
 -- name: about
 select value from about where key = $key
 

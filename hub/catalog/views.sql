@@ -34,7 +34,11 @@ select person_id, max(placed_at) filter (counted and placed_at < getvariable('as
 from (select *, order_place(placed_at, country, region) as place from orders where person_id is not null)
 group by person_id;
 create or replace temporary view identities as select * from merged.identities;
-create or replace temporary view consent_records as select * from merged.consent_records
+create or replace temporary view consent_records as select * from merged.consent_records;
+create or replace temporary view dated_later as
+select person_id, null as source from merged.orders where placed_at >= getvariable('as_of') and person_id is not null
+union all
+select person_id, source from merged.events where happened_at > getvariable('as_of')
 
 -- name: is_after_all_orders
 select coalesce((select cast(value as timestamp) < getvariable('as_of') from about where key = 'orders_until'), false)

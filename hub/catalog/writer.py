@@ -140,6 +140,7 @@ class Writer:
         changed = force or self._about("changed") != "no" or self._about("merged_with") != mark
         if changed:
             with transaction(self.con, self._registry):
+                self.con.execute(sql("schema.drop_derived"))
                 merger = Merger(self.con, self._tables, self._registry, self._settings, self.now)
                 Identity(self.con, self._tables, merger.run(), merger.rows).run()
                 merger.clear()

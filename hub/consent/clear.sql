@@ -77,6 +77,8 @@ ruled as (
         r.opt_out_regime and coalesce(
             p.birth_date + to_years(r.opt_out_from) <= getvariable('consent_as_of'), true
         ) as needs_no_record,
+        r.opt_out_regime
+            and p.birth_date + to_years(r.opt_out_from) > getvariable('consent_as_of') as comes_of_age,
         coalesce(t.denied, false)
             or (r.analytics_unset_is_no and p.analytics_only and not coalesce(t.granted_now, false)) as storage_denied
     from placed as p
@@ -130,6 +132,7 @@ select
     person_id, kind, address, address_key, last_seen_at, usable, coalesce(person_barred, false) as person_barred,
     coalesce(opted_out, false) as opted_out, sale_opt_out, coalesce(refused, false) as refused, denied, country, region,
     place_from, regime, decides_id, code::consent_code as code,
+    has_bought_lately or coalesce(comes_of_age, false) as moves,
     case when code is null then ground end as cleared_by,
     consent_number_of(record) as record_id,
     case when code is null then coalesce(
@@ -189,7 +192,7 @@ select
     a.current and a.kind in (select kind from consent_kinds) as usable,
     a.address_key in (from erased) as person_barred,
     false as opted_out, false as sale_opt_out, false as refused, null::text as denied, null::text as country,
-    null::text as region, null::text as place_from, null::text as regime, null::bigint as decides_id,
+    null::text as region, null::text as place_from, null::text as regime, null::bigint as decides_id, false as moves,
     case when a.address_key in (from erased) then 'SUPPRESSED' end::consent_code as code,
     null::bigint as record_id,
     case when a.address_key not in (from erased) then 'OWN_SHOP' end as cleared_by,
@@ -224,7 +227,19 @@ select
 from consent_members as c
 left join summed as s on s.person_id = c.person_id;
 
+-- name: unanswered
+-- Members of whom no stored verdict stands.
+create or replace temporary table consent_members as
+select a.person_id from consent_asked as a
+anti join (select person_id from $stored anti join consent_dirty using (person_id)) as v using (person_id);
+
+-- name: strangers
+select count(*) from consent_members
+anti join consent_dirty using (person_id)
+semi join identities using (person_id);
+
 -- name: cleared
+-- `own_record`: the clearing record was given by the person themselves, not by somebody who shares the address.
 create temporary table $cleared as
 with main as (
     select
@@ -244,11 +259,19 @@ select
     m.cleared_by,
     case when m.cleared_by = 'IMPLIED' and m.record_id is null then 'orders' else s.source end as record_source,
     case when m.cleared_by = 'IMPLIED' and m.record_id is null then 'implied_purchase' else s.basis end as record_basis,
-    m.recorded_at
+    m.recorded_at, coalesce(s.person_id = m.person_id, false) as own_record
 from main as m
 left join email on email.id = m.email_id
 left join phone on phone.id = m.phone_id
-left join consent_statements as s on s.rowid = m.record_id;
+left join consent_statements as s on s.rowid = m.record_id
+union all
+select
+    v.person_id, v.member_key, v.email, v.phone, v.cleared_by, v.record_source, v.record_basis, v.recorded_at,
+    v.own_record
+from $stored as v
+semi join consent_asked as a using (person_id)
+anti join consent_dirty as d using (person_id)
+where v.code is null;
 
 -- name: shared
 -- Two persons cleared at one address (a family's phone): the one whose own record clears it is contacted, once.
@@ -256,14 +279,11 @@ create or replace temporary table consent_shared as
 with suspects as (select hash(member_key) as h from $cleared group by 1 having count(*) > 1)
 select c.person_id
 from $cleared as c
-join consent_chosen as h on h.person_id = c.person_id
-join consent_judged as j on j.rowid = h.main_id
-left join consent_statements as s on s.rowid = j.record_id
 left join people as p on p.person_id = c.person_id
 where hash(c.member_key) in (select h from suspects)
 qualify row_number() over (
     partition by c.member_key
-    order by coalesce(s.person_id = c.person_id, false) desc, p.person_ref, c.person_id
+    order by c.own_record desc, p.person_ref, c.person_id
 ) > 1;
 
 -- name: unshared
@@ -273,9 +293,15 @@ delete from $cleared where person_id in (select person_id from consent_shared);
 -- Nearly everybody is referred to by an e-mail whose hash is at hand: hashing a million people anew takes a second.
 create temporary table $withheld as
 with held as (
-    select person_id, coalesce(code::text, 'SAME_ADDRESS') as code
-    from consent_chosen
-    where code is not null or person_id in (select person_id from consent_shared)
+    select person_id, code::text as code from consent_chosen where code is not null
+    union all
+    select v.person_id, v.code
+    from $stored as v
+    semi join consent_asked as a using (person_id)
+    anti join consent_dirty as d using (person_id)
+    where v.code is not null
+    union all
+    select person_id, 'SAME_ADDRESS' from consent_shared
 )
 select
     h.person_id,
@@ -288,14 +314,6 @@ left join identities as i
 
 -- name: counts
 select code, count(*) from $withheld group by code order by count(*) desc, code;
-
--- name: reported
--- What the sources say at all about this channel: for the hints.
-select
-    count(*) filter (stance = 'subscribed'),
-    count(*) filter (stance = 'subscribed' and channel <> 'ads' and coalesce(basis, 'none') = 'none')
-from consent_statements
-where channel = getvariable('consent_channel');
 
 -- name: decided
 -- The address that the verdict on one person rests on, and the statement that decided. A refusal or a block that

@@ -7,19 +7,21 @@ The rules are data (``rules.toml``), the work is SQL (``state.sql`` merges what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from hub.consent.cleared import _GATE, Cleared
 from hub.consent.rules import CHANNELS, GROUNDS, Rule, prefixes, rulebook
+from hub.consent.stored import QUERIES, Wanted, known, mark
 from hub.consent.verdict import Barrier, Decision, Verdict
 from hub.sql import load_queries
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
     from hub.config.models import ConsentSettings
 
@@ -27,6 +29,17 @@ _numbers = count(1)
 _KINDS = {"email": "email", "phone": "phone", "customer": "customer", "customer_id": "customer"}
 _TABLE_NAME = re.compile(r"[A-Za-z_]\w*")
 _NO_TIME = 9999
+_STATE = load_queries("hub.consent", "state.sql")
+_APART = frozenset(["blocks", "everything", "no_dirty", "narrowed", "narrowed_withdrawals"])
+_MERGING = tuple(name for name in _STATE if name not in _APART)
+NO_BLOCKS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("address_key", "channel", "reason", "origin")),
+        ("recorded_at", pa.timestamp("us")),
+    ]
+).empty_table()
+"""What the ledger hands out while nobody is blocked."""
+_NONE_STORED = "consent_no_verdicts"
 
 
 class Gate:
@@ -37,6 +50,9 @@ class Gate:
     recorded_at, origin. ``country`` is the shop's. Making a gate merges all statements and leaves the temporary
     view ``consent_state``: one row per address and channel, with the record that decides and the block that
     applies.
+
+    Where the catalog keeps verdicts (``store``) that hold for these settings and this instant, only what may differ
+    from them is merged and judged.
     """
 
     def __init__(
@@ -52,16 +68,22 @@ class Gate:
         self._con = con
         self._settings = settings
         self._country = country
-        self._set("consent_as_of", "timestamp", _naive(as_of))
-        self._set("consent_due", "timestamp", max(_naive(as_of), _naive(now)))
+        self._as_of = naive(as_of)
+        self._mark = mark(settings, country)
+        self._stored = known(con, self._mark, self._as_of)
+        self._narrowed = False
+        self._set("consent_as_of", "timestamp", self._as_of)
+        self._set("consent_due", "timestamp", max(self._as_of, naive(now)))
         self._set("consent_country", "text", country)
         self._load_data()
         con.register("consent_block_input", blocks)
         try:
-            for block in load_queries("hub.consent", "state.sql").values():
-                con.execute(block)
+            con.execute(_STATE["blocks"])
         finally:
             con.unregister("consent_block_input")
+        con.execute(QUERIES["no_verdicts"])
+        con.execute(_STATE["no_dirty"])
+        self._merge(narrowed=bool(self._stored))
 
     def clear(self, members: str, *, purpose: str, identify_by: tuple[str, ...]) -> Verdict:
         """Judge the persons of a table or view with a column person_id, each once.
@@ -75,11 +97,18 @@ class Gate:
         if not _TABLE_NAME.fullmatch(members):
             raise ValueError(f"not the name of a table: {members!r}")
         self._con.execute(
-            f"create or replace temporary table consent_members as select distinct person_id from {members}"
+            f"create or replace temporary table consent_asked as select distinct person_id from {members}"
         )
-        self._judge(purpose, identify_by)
         number = next(_numbers)
-        tables = {"$cleared": f"consent_cleared_{number}", "$withheld": f"consent_withheld_{number}"}
+        tables = {
+            "$cleared": f"consent_cleared_{number}",
+            "$withheld": f"consent_withheld_{number}",
+            "$stored": self._stored.get((purpose, identify_by), _NONE_STORED),
+        }
+        self._run("unanswered", tables)
+        if self._narrowed and self._run("strangers").fetchall()[0][0]:
+            self._merge(narrowed=False)
+        self._judge(purpose, identify_by)
         for block in ("cleared", "shared", "unshared", "withheld"):
             self._run(block, tables)
         counts = {str(code): int(people) for code, people in self._run("counts", tables).fetchall()}
@@ -92,6 +121,8 @@ class Gate:
         Raises:
             ConfigError: there is no such purpose.
         """
+        if self._narrowed:
+            self._merge(narrowed=False)
         self._con.execute(
             "create or replace temporary table consent_members as select $person_id::bigint as person_id",
             {"person_id": person_id},
@@ -111,6 +142,38 @@ class Gate:
             **{name: found[name] for name in ("source", "status", "basis", "recorded_at", "dated_by", "evidence")},
             **{name: found[name] for name in ("expires_at", "regime", "country", "region", "place_from")},
         )
+
+    def store(self, wanted: Iterable[Wanted]) -> None:
+        """Keep in the catalog what is decided about everybody, for each purpose and kinds of address.
+
+        The session must be one that may write, as of now, and this gate one without blocks: those are the ledger's,
+        and every run asks it. It takes the further view ``dated_later`` (person_id, source): about whom something is
+        recorded that lies after the session's instant.
+        """
+        all_wanted = sorted({*wanted, *self._stored})
+        if self._narrowed:
+            self._merge(narrowed=False)
+        self._con.execute(QUERIES["tables"])
+        for number, (purpose, identify_by) in enumerate(all_wanted):
+            tables = {"$table": f"verdicts_{number}", "$cleared": f"consent_stored_{number}", "$stored": _NONE_STORED}
+            self._con.execute(QUERIES["everybody"])
+            self._run("unanswered", tables)
+            self._judge(purpose, identify_by)
+            self._run("cleared", tables)
+            self._con.execute(_filled(QUERIES["verdicts"], tables))
+            self._con.execute(QUERIES["moves"])
+            row = {"purpose": purpose, "kinds": list(identify_by), "table": tables["$table"]}
+            self._con.execute(QUERIES["keep"], {**row, "mark": self._mark, "judged_at": self._as_of})
+            self._con.execute(_filled("drop table $cleared", tables))
+        for block in ("changing", "withdrawn", "reported"):
+            self._con.execute(QUERIES[block])
+
+    def _merge(self, *, narrowed: bool) -> None:
+        """Merge all statements, or where verdicts are stored those that may make a difference to them."""
+        self._narrowed = narrowed
+        before, after = (["narrowed"], ["narrowed_withdrawals"]) if narrowed else (["everything"], [])
+        for block in (*before, *_MERGING, *after):
+            self._con.execute(_STATE[block])
 
     def _load_data(self) -> None:
         codes = ", ".join(f"'{code.name}'" for code in rulebook().codes)
@@ -166,8 +229,9 @@ class Gate:
             )
         if purpose == "own_shop":
             return
-        [(said_yes, without_basis)] = self._run("reported").fetchall()
         channel = CHANNELS[purpose]
+        reported = QUERIES["reported_then"] if self._narrowed else QUERIES["reported_now"]
+        [(said_yes, without_basis)] = self._con.execute(reported, {"channel": channel}).fetchall()
         if counts and not len(cleared) and not said_yes:
             yield (
                 f"Nobody is cleared for {purpose} because no source reports {channel} consent: add a "
@@ -191,10 +255,7 @@ class Gate:
             yield Barrier(kind, address, reason, origin, known)
 
     def _run(self, block: str, names: dict[str, str] | None = None) -> duckdb.DuckDBPyConnection:
-        text = load_queries("hub.consent", "clear.sql")[block]
-        for placeholder, name in (names or {}).items():
-            text = text.replace(placeholder, name)
-        return self._con.execute(text)
+        return self._con.execute(_filled(load_queries("hub.consent", "clear.sql")[block], names or {}))
 
     def _set(self, name: str, kind: str, value: object) -> None:
         self._con.execute(f"set variable {name} = $value::{kind}", {"value": value})
@@ -213,5 +274,13 @@ _RULE_COLUMNS = (
 )
 
 
-def _naive(moment: datetime) -> datetime:
+def _filled(text: str, names: Mapping[str, str]) -> str:
+    """Fill in the names of tables, which cannot be bound."""
+    for placeholder, name in names.items():
+        text = text.replace(placeholder, name)
+    return text
+
+
+def naive(moment: datetime) -> datetime:
+    """Return an instant as the catalog writes it: UTC, without saying so."""
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,6 +1,45 @@
 -- What was said about each address on each channel, merged: docs/reference/consent.md, "How statements are merged".
 -- Variables: consent_as_of, consent_due (the later of as_of and now), consent_country (the shop's).
 -- Registered: consent_block_input, consent_prefix_input, consent_analytics_sources.
+-- `blocks` comes first, then `everything` or `narrowed`, then `merging` in the order it is written here.
+
+-- name: blocks
+-- The ledger's blocks, one row per channel they bar. An erasure bars every channel whatever it was recorded for.
+create or replace temporary table consent_blocks as
+select
+    b.address_key, c.channel, b.reason, b.origin,
+    coalesce(b.recorded_at, timestamp '9999-12-31') as recorded_at
+from consent_block_input as b
+join (values ('email'), ('sms'), ('whatsapp'), ('ads'), ('analytics')) as c(channel)
+    on b.channel in (c.channel, '*') or b.reason = 'erasure';
+
+-- name: everything
+create or replace temporary view consent_said as select * from consent_records;
+create or replace temporary view consent_known as select * from people
+
+-- name: no_dirty
+create or replace temporary table consent_dirty (person_id bigint);
+
+-- name: narrowed
+-- Verdicts are stored (see stored.sql): only of people with a block on an address of theirs, and of those whose
+-- verdict time alone may change, is anything merged and judged anew.
+create or replace temporary table consent_dirty as
+with blocked as (select distinct address_key from consent_blocks)
+select person_id from derived.consent_unsteady
+union
+select i.person_id from identities as i semi join blocked as b using (address_key)
+union
+select r.person_id from consent_records as r semi join blocked as b using (address_key) where r.person_id is not null;
+create or replace temporary table consent_scope as
+select i.address_key from identities as i semi join consent_dirty as d using (person_id)
+union
+select r.address_key from consent_records as r semi join consent_dirty as d using (person_id)
+union
+select address_key from consent_blocks;
+create or replace temporary view consent_said as
+select r.* from consent_records as r semi join consent_scope as s using (address_key);
+create or replace temporary view consent_known as
+select p.* from people as p semi join consent_dirty as d using (person_id)
 
 -- name: statements
 -- One row per statement. `stance` is what it comes to: a refused flag of the ads channel is a refusal, both granted
@@ -11,7 +50,7 @@ with said as (
         *,
         coalesce(channel = 'ads' and (not ad_user_data or not ad_personalization), false) as refuses,
         coalesce(channel = 'ads' and ad_user_data and ad_personalization, false) as grants
-    from consent_records
+    from consent_said
 ),
 weighed as (
     select
@@ -89,16 +128,6 @@ where stance in ('subscribed', 'pending') and rowid in (
     )
     select id from standing where stance <> stands
 );
-
--- name: blocks
--- The ledger's blocks, one row per channel they bar. An erasure bars every channel whatever it was recorded for.
-create or replace temporary table consent_blocks as
-select
-    b.address_key, c.channel, b.reason, b.origin,
-    coalesce(b.recorded_at, timestamp '9999-12-31') as recorded_at
-from consent_block_input as b
-join (values ('email'), ('sms'), ('whatsapp'), ('ads'), ('analytics')) as c(channel)
-    on b.channel in (c.channel, '*') or b.reason = 'erasure';
 
 -- name: time_of
 -- A statement's rank is one number: time, then own time before a file's, double before single, the source listed
@@ -280,6 +309,21 @@ left join (
     group by all
 ) as b on b.address_key = m.address_key and b.channel = m.channel and b.reason = m.block_reason;
 
+-- name: withdrawals
+-- Addresses and channels on which a record says no, or a permission has ended.
+create or replace temporary view consent_merged_withdrawals as
+select distinct address_key, channel from consent_state
+where expires_at <= getvariable('consent_due')
+    or stance in ('unsubscribed', 'invalid', 'refused')
+    or (channel = 'ads' and sale_opt_out);
+create or replace temporary view consent_withdrawals as from consent_merged_withdrawals;
+
+-- name: narrowed_withdrawals
+create or replace temporary view consent_withdrawals as
+select address_key, channel from derived.consent_withdrawn anti join consent_scope using (address_key)
+union all
+from consent_merged_withdrawals;
+
 -- name: sale_opt_outs
 create or replace temporary table consent_sale_opt_outs as
 select distinct address_key from consent_statements where sale_opt_out;
@@ -327,7 +371,7 @@ select
     coalesce(b.country, p.country) as country,
     case when b.country is not null then b.region else p.region end as region,
     case when b.country is not null then 'order' when p.country is not null then 'customer' end as found_in
-from people as p
+from consent_known as p
 left join order_places as b on b.person_id = p.person_id;
 
 -- name: phones

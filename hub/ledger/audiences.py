@@ -56,6 +56,19 @@ class Audiences(Store):
         """Note the instant the audience was last delivered for; it never goes back."""
         self._write("audience_as_of", audience_id, as_of=to_micros(as_of))
 
+    def is_settled(self, audience_id: int, mark: str) -> bool:
+        """Tell whether the audience was settled with this mark, has not changed since, and nobody is due again."""
+        found = self._one(queries.load("audiences")["audience_settled"], {"audience_id": audience_id})
+        return found is not None and found[0] == mark and (found[1] is None or found[1] > self._now())
+
+    def set_settled(self, audience: Audience, mark: str, until: datetime | None = None) -> None:
+        """Note that the audience, as it was handed out, holds exactly what ``mark`` stands for.
+
+        ``until`` is when the first member is due again by the passing of time alone.
+        """
+        values = {"generation": audience.generation, "mark": mark, "until": to_micros(until)}
+        self._write("audience_settle", audience.audience_id, **values)
+
     def rename(self, was: str, now_named: str) -> None:
         """Give a sync's audiences, held guards and schedule to its new name."""
         names = {"was": was, "now_named": now_named}

@@ -45,6 +45,7 @@ class Membership(Store):
         with self.transaction():
             values = {"audience_id": audience_id, "keys": packing.keys_json(keys)}
             self.execute(queries.load("members")["forgive"], values)
+            self.execute(queries.load("audiences")["audience_changed"], {"audience_id": audience_id})
 
     def make_due(self, audience_id: int, *, unknown: bool = False, refused: bool = False) -> int:
         """Let everybody who waits for another try be due now, and return how many that are.

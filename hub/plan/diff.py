@@ -72,6 +72,8 @@ class Difference:
 
     ``changes`` has (member_key, op, waits) of whoever does not stay as they are. ``withheld`` counts codes,
     ``withheld_table`` has (person_id, code); ``removals`` is the table of leaving members (member_key, demanded).
+    ``settled`` says that the audience holds the cleared members as they are and nothing else, ``oldest`` when the one
+    it was told of longest ago was sent (only where members are refreshed).
     """
 
     cleared: Cleared | None
@@ -82,6 +84,8 @@ class Difference:
     waits: int
     changes: str
     removals: str
+    settled: bool = False
+    oldest: datetime | None = None
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -101,7 +105,6 @@ class Difference:
 def prepare_tables(con: duckdb.DuckDBPyConnection, blocks: pa.Table) -> None:
     """Make the temporary tables that every difference of a session reads; the gate must be open."""
     _replace(con, "standing_blocks", blocks)
-    con.execute(QUERIES["recorded_withdrawals"])
     con.execute(QUERIES["planned_deliveries"])
 
 
@@ -110,7 +113,7 @@ def diff(con: duckdb.DuckDBPyConnection, request: Request) -> Difference:
 
     ``prepare_tables`` comes first, once per session.
     """
-    names = _names(request)
+    names = _names(request.number)
     _replace(con, "last_deliveries", request.last_deliveries)
     _replace(con, "recent_deliveries", request.recent_deliveries)
     _load_membership(con, request, names)
@@ -133,11 +136,29 @@ def diff(con: duckdb.DuckDBPyConnection, request: Request) -> Difference:
     return _difference(con, request, names, cleared)
 
 
+def no_difference(con: duckdb.DuckDBPyConnection, number: int, judged: Judged) -> Difference:
+    """Return the difference of members of whom it is known that the audience holds them as they are, and no others."""
+    names = _names(number) | {"cleared": judged.cleared.table}
+    _run(con, "no_changes", names)
+    members = len(judged.cleared)
+    return Difference(
+        cleared=judged.cleared,
+        withheld=_withheld(con, judged.withheld),
+        withheld_table=judged.withheld,
+        size=Size(held=members, add=0, update=0, removals=0, demanded=0),
+        unchanged=members,
+        waits=0,
+        changes=names["changes"],
+        removals=names["removals"],
+        settled=True,
+    )
+
+
 def entries(con: duckdb.DuckDBPyConnection, difference: Difference) -> Iterator[tuple[str, str, str | None]]:
     """Yield (operation, member_key, payload hash) of everything a sync would send, ordered."""
     table = (
         difference.cleared.table
-        if difference.cleared
+        if difference.cleared and not difference.settled
         else "(select null as member_key, null as attributes_hash where false)"
     )
     sql = QUERIES["entries"].format(changes=difference.changes, cleared=table, removals=difference.removals)
@@ -159,9 +180,9 @@ def _replace(con: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None
     con.unregister("replacement")
 
 
-def _names(request: Request) -> dict[str, str]:
+def _names(number: int) -> dict[str, str]:
     kinds = ("membership", "changes", "leaving", "persons", "removals", "cleared")
-    return {kind: f"plan_{kind}_{request.number}" for kind in kinds}
+    return {kind: f"plan_{kind}_{number}" for kind in kinds}
 
 
 def _run(con: duckdb.DuckDBPyConnection, query: str, names: dict[str, str], **parameters: Any) -> list[tuple[Any, ...]]:
@@ -219,20 +240,26 @@ def _difference(
 ) -> Difference:
     counts = {op: (number, waiting) for op, number, waiting in _run(con, "counts", names)}
     ((removed, demanded),) = _run(con, "removal_counts", names)
-    ((held,),) = _run(con, "held_count", names)
+    ((held, rows, waiting, oldest),) = _run(con, "held_count", names)
     add, waiting_add = counts.get("add", (0, 0))
     update, waiting_update = counts.get("update", (0, 0))
     withheld_table = request.judged.withheld if request.judged else None
-    withheld: dict[str, int] = {}
-    if withheld_table:
-        withheld = dict(con.execute(f"select code, count(*) from {withheld_table} group by 1 order by 1").fetchall())
+    members = len(cleared) if cleared else 0
+    # Whom a pause or a cap keeps out is cleared, and may come in as soon as it ends.
+    permitted = len(request.judged.cleared) if request.judged else 0
     return Difference(
         cleared=cleared,
-        withheld=withheld,
+        withheld=_withheld(con, withheld_table) if withheld_table else {},
         withheld_table=withheld_table,
         size=Size(held=held, add=add, update=update, removals=removed - demanded, demanded=demanded),
-        unchanged=len(cleared) - add - update if cleared else 0,
+        unchanged=members - add - update,
         waits=waiting_add + waiting_update,
         changes=names["changes"],
         removals=names["removals"],
+        settled=bool(request.judged) and not counts and not waiting and rows == members == permitted,
+        oldest=oldest,
     )
+
+
+def _withheld(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, int]:
+    return dict(con.execute(f"select code, count(*) from {table} group by 1 order by 1").fetchall())

@@ -80,7 +80,7 @@ with judged as (
     from {leaving} as l
     left join identities as i on i.address_key = l.member_key
     left join {withheld} as w on w.person_id = i.person_id
-    left join recorded_withdrawals as r on r.address_key = l.member_key and r.channel = $channel
+    left join consent_withdrawals as r on r.address_key = l.member_key and r.channel = $channel
     left join standing_blocks as b on b.address_key = l.member_key and b.channel in ('*', $channel)
     left join {permitted} as c on c.member_key = l.member_key
     group by l.member_key
@@ -93,18 +93,18 @@ with judged as (
 )
 select member_key, demanded from decided
 where demanded or (not $only_demanded and ($mirror or not permitted))
--- name: recorded_withdrawals
-create or replace temporary table recorded_withdrawals as
-select distinct address_key, channel from consent_state
-where expires_at <= greatest(getvariable('as_of'), getvariable('now'))
-   or stance in ('unsubscribed', 'invalid', 'refused')
-   or (channel = 'ads' and sale_opt_out)
 -- name: counts
 select op, count(*), count(*) filter (where waits) from {changes} group by op
 -- name: removal_counts
 select count(*), count(*) filter (where demanded) from {removals}
 -- name: held_count
-select count(*) from {membership} where state in ('adding', 'accepted', 'held', 'removing', 'unknown')
+-- How many may be held; how many rows there are, and how many of them are anything but held and at rest.
+select count(*) filter (state in ('adding', 'accepted', 'held', 'removing', 'unknown')), count(*),
+    count(*) filter (state <> 'held' or due_at is not null), min(sent_at)
+from {membership}
+-- name: no_changes
+create temporary table {changes} (member_key varchar, op varchar, waits boolean);
+create temporary table {removals} (member_key varchar, demanded boolean)
 -- name: entries
 select c.op, c.member_key, x.attributes_hash
 from {changes} as c join {cleared} as x using (member_key)

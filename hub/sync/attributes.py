@@ -50,6 +50,13 @@ class Attributes:
         return any(alias == "f" for _, alias, _ in self.columns)
 
 
+def fingerprint(cleared: Cleared, attributes: Attributes, segment_table: str) -> str:
+    """Return what tells these members and their attributes from any others, without making a table of them."""
+    names = "|".join(theirs for theirs, _, _ in attributes.columns)
+    columns = ", ".join(f'{alias}."{ours}"' for _, alias, ours in attributes.columns)
+    return f"{cleared.digest(columns, _joins(attributes, segment_table))} {names}"
+
+
 def attach(cleared: Cleared, attributes: Attributes, segment_table: str) -> Cleared:
     """Attach attributes (columns ``a_…``) and the hash of all that is sent about a member.
 
@@ -61,10 +68,14 @@ def attach(cleared: Cleared, attributes: Attributes, segment_table: str) -> Clea
     fields += [f"""'{theirs.replace("'", "''")}': {alias}."{ours}\"""" for theirs, alias, ours in attributes.columns]
     digest = f"md5(cast({{{', '.join(fields)}}} as varchar))"
     columns += [f"{digest} as attributes_hash", f"{digest} as data_hash"]
-    joins = f"left join {segment_table} as s using (person_id) left join people as p using (person_id)"
-    if attributes.reads_facts:
-        joins += " left join facts as f using (person_id)"
-    return cleared.attach(", ".join(columns), joins)
+    return cleared.attach(", ".join(columns), _joins(attributes, segment_table))
+
+
+def _joins(attributes: Attributes, segment_table: str) -> str:
+    """Join what the attributes are found in, and nothing else."""
+    tables = {"s": segment_table, "p": "people", "f": "facts"}
+    used = {alias for _, alias, _ in attributes.columns}
+    return " ".join(f"left join {tables[alias]} as {alias} using (person_id)" for alias in tables if alias in used)
 
 
 def _alias(ours: str, result: SegmentResult, theirs: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,13 @@ from hub.config.models import SyncSettings
 from hub.consent.cleared import Cleared
 from hub.consent.gate import Gate
 from hub.consent.rules import PURPOSES
+from hub.consent.verdict import Verdict
 from hub.errors import ConfigError
 from hub.ledger import Audience, Ledger, MemberState
-from hub.plan.diff import Difference, Judged, Request, diff, prepare_tables
+from hub.plan.diff import Difference, Judged, Request, diff, no_difference, prepare_tables
 from hub.plan.guards import Guard, Held, watch
 from hub.segments import SegmentResult, run_segments
-from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach
+from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach, fingerprint
 from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble
 from hub.sync.retired import settings_of
 from hub.sync.target import PreparedSync, Target
@@ -122,10 +123,12 @@ class Preparation:
         result = self._results[target.settings.segment]
         unread = self._unread(result)
         hints: tuple[str, ...] = ()
-        judged = None
         if result.error is None and result.table is not None and unread is None:
-            judged, hints = self._judge_members(result.table, result, target)
-        difference = self._difference(number, target, judged, stale=result.stale)
+            verdict = self._clear(result.table, target)
+            hints = verdict.hints
+            difference = self._compare(number, target, result, Judged(verdict.cleared, verdict.withheld))
+        else:
+            difference = self._difference(number, target, None, stale=result.stale)
         sync = self._prepared(target, difference, result.members)
         sync.numbers.notes += hints
         if result.error is not None:
@@ -159,16 +162,38 @@ class Preparation:
 
     def _judge(self, table: str, target: Target) -> Judged:
         """Ask consent about the persons of a table."""
-        verdict = self._open_gate().clear(table, purpose=target.purpose, identify_by=target.destination.can.identify_by)
+        verdict = self._clear(table, target)
         return Judged(verdict.cleared, verdict.withheld)
 
-    def _judge_members(self, table: str, result: SegmentResult, target: Target) -> tuple[Judged, tuple[str, ...]]:
-        """Ask consent about a segment's members and attach what the destination is to know."""
-        verdict = self._open_gate().clear(table, purpose=target.purpose, identify_by=target.destination.can.identify_by)
+    def _clear(self, table: str, target: Target) -> Verdict:
+        can = target.destination.can
+        return self._open_gate().clear(table, purpose=target.purpose, identify_by=can.identify_by)
+
+    def _compare(self, number: int, target: Target, result: SegmentResult, judged: Judged) -> Difference:
+        """Attach what the destination is to know and compare with the audience.
+
+        An audience that was found to hold exactly these members, and did not change since, is not read again.
+        """
         attributes = Attributes.of(target.settings, result)
         if attributes.reads_facts:
             self.session.prepare_facts(self._attribute_facts())
-        return Judged(attach(verdict.cleared, attributes, table), verdict.withheld), verdict.hints
+        table = str(result.table)
+        mark = self._mark(target, judged.cleared, attributes, table)
+        if mark and self.ledger.is_settled(target.audience.audience_id, mark):
+            return no_difference(self.session.con, number, judged)
+        judged = replace(judged, cleared=attach(judged.cleared, attributes, table))
+        difference = self._difference(number, target, judged, stale=result.stale)
+        if mark and difference.settled:
+            refresh = target.destination.can.refresh_after
+            until = difference.oldest + refresh if refresh and difference.oldest else None
+            self.ledger.set_settled(target.audience, mark, until.replace(tzinfo=UTC) if until else None)
+        return difference
+
+    def _mark(self, target: Target, cleared: Cleared, attributes: Attributes, table: str) -> str | None:
+        """Return what the difference follows from beside the ledger; who is held out is found by the difference."""
+        if target.settings.holdout:
+            return None
+        return f"{fingerprint(cleared, attributes, table)} {Op.UPDATE in target.destination.can.ops}"
 
     def _difference(self, number: int, target: Target, judged: Judged | None, *, stale: bool) -> Difference:
         con, can, now = self.session.con, target.destination.can, self.session.now

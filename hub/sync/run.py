@@ -21,6 +21,7 @@ from hub.sync.prepare import Preparation
 from hub.sync.pull import InterruptedRun, Pulled, Puller
 from hub.sync.retired import Retired, retire_missing
 from hub.sync.target import PreparedSync
+from hub.sync.verdicts import StoredVerdicts
 from hub.sync.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -159,7 +160,8 @@ class _Run:
             )
         numbers.as_of = self.options.as_of or now
         self.ledger.set_run_as_of(numbers.run_id, numbers.as_of.replace(tzinfo=UTC))
-        with self.wiring.catalog.session(numbers.as_of, now) as session:
+        verdicts = self._verdicts(retired, destinations)
+        with self.wiring.catalog.session(numbers.as_of, now, derive=verdicts) as session:
             preparation = Preparation(
                 self.wiring, session, self.ledger, pulled.failed, heard.unheard, force=self.options.force
             )
@@ -176,6 +178,17 @@ class _Run:
                 Delivery(everything, self.options.ask).deliver([*ended, *prepared])
                 for sync in prepared:
                     self.ledger.set_last_run(sync.name, sync.numbers.status.value)
+
+    def _verdicts(self, retired: Retired, destinations: Mapping[str, Destination[Any]]) -> StoredVerdicts:
+        """Say what this run will ask of consent, so that it is decided once for everybody."""
+        asked = {(sync.purpose, sync.destination) for sync in self._chosen().values()}
+        asked |= {(None, audience.destination) for audience in retired.audiences}
+        wanted = {
+            (purpose or destinations[name].purpose, tuple(destinations[name].can.identify_by))
+            for purpose, name in asked
+        }
+        client = self.wiring.client
+        return StoredVerdicts(client.consent, client.country, frozenset(wanted))
 
     def _pull(self, sources: Mapping[str, Any]) -> Pulled:
         catalog = self.wiring.catalog

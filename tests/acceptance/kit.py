@@ -162,6 +162,13 @@ class Poster(Keeper):
     )
 
 
+class Forgetful(Keeper):
+    """One that forgets its members after 30 days."""
+
+    name = "forgetful"
+    can = api.Capabilities(ops={ADD: api.Limit(5), REMOVE: api.Limit(5)}, refresh_after=timedelta(days=30))
+
+
 class Nothing(api.Config):
     """No settings."""
 
@@ -210,7 +217,7 @@ class Fragile(api.Segment[FragileSettings]):
 
 @api.hookimpl
 def hub_destinations():
-    return [Keeper, Once, Poster]
+    return [Keeper, Once, Poster, Forgetful]
 
 
 @api.hookimpl

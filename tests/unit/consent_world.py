@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from hub.config.models import ConsentSettings
-from hub.consent.gate import Gate
+from hub.consent.gate import NO_BLOCKS, Gate
 from hub.consent.verdict import Decision
 from hub.keys import install_keyed_hash, keyed_hash
 
@@ -53,6 +54,13 @@ where o.person_id is not null
 group by o.person_id
 """
 """The catalog's view, in other words."""
+
+_DATED_LATER = """
+create view dated_later as
+select person_id, source from events where happened_at > getvariable('consent_as_of')
+union all
+select person_id, null from orders where placed_at >= getvariable('consent_as_of')
+"""
 
 _ARROW = {
     "text": pa.string(),
@@ -156,20 +164,28 @@ class World:
         install_keyed_hash(self.con, KEY)
         for name, columns in _TABLES.items():
             self.con.execute(f"create table {name} ({columns})")
-            self._fill(name)
+            self.fill(name)
         self.con.execute(_ORDER_PLACES)
+        return self.look()
+
+    def look(self) -> Gate:
+        """Make another gate over the same database, with the instant, settings and blocks of now."""
         schema = pa.schema(_arrow("address_key text, channel text, reason text, recorded_at timestamp, origin text"))
-        self.made = Gate(
-            self.con,
-            settings=ConsentSettings(**self.settings),
-            country=self.country,
-            as_of=self.as_of,
-            now=self.now or self.as_of,
-            blocks=pa.Table.from_pylist(self.blocks, schema=schema),
-        )
+        blocks = pa.Table.from_pylist(self.blocks, schema=schema)
+        self.made = self._gate(self.as_of, self.now or self.as_of, blocks)
         return self.made
 
-    def _fill(self, name: str) -> None:
+    def store(self, at: datetime, wanted: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+        """Keep verdicts on everybody, judged at an instant, as a pull's end does; ``gate`` comes first."""
+        self.con.execute(_DATED_LATER)
+        self._gate(at, at, NO_BLOCKS).store(wanted)
+
+    def _gate(self, as_of: datetime, now: datetime, blocks: pa.Table) -> Gate:
+        settings = ConsentSettings(**self.settings)
+        return Gate(self.con, settings=settings, country=self.country, as_of=as_of, now=now, blocks=blocks)
+
+    def fill(self, name: str) -> None:
+        """Write a table's rows into the database."""
         if self.rows[name]:
             table = pa.Table.from_pylist(self.rows[name], schema=pa.schema(_arrow(_TABLES[name])))
             self.con.register("rows", table)

@@ -518,3 +518,38 @@ def test_without_a_single_permission_nobody_is_cleared(seed: int) -> None:
 
     for purpose, identify_by in PURPOSES:
         assert world.ask(purpose, identify_by)[1] == []
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), stored=st.integers(0, AS_OF_DAY))
+def test_verdicts_stored_on_an_earlier_day_answer_as_the_reference_reads(seed: int, stored: int) -> None:
+    world = Chance(seed).world()
+    world.gate()
+    world.store(day(stored), PURPOSES)
+    world.look()
+
+    for purpose, identify_by in PURPOSES:
+        check(world, purpose, identify_by)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), days=st.lists(st.sampled_from([1, 3, 5, 200, 400, 800, 3650]), min_size=2))
+def test_stored_verdicts_say_the_same_as_judging_anew_however_much_time_goes_by(seed: int, days: list[int]) -> None:
+    world = Chance(seed).world()
+    world.gate()
+    fresh = []
+    for number in sorted(days):
+        world.as_of, world.now = day(number), None
+        world.look()
+        fresh.append([*(world.ask(*wanted) for wanted in PURPOSES), withdrawals(world)])
+    world.store(day(min(days)), PURPOSES)
+
+    for number, expected in zip(sorted(days), fresh, strict=True):
+        world.as_of = day(number)
+        world.look()
+        assert [*(world.ask(*wanted) for wanted in PURPOSES), withdrawals(world)] == expected
+
+
+def withdrawals(world: World) -> set[tuple[str, str]]:
+    """Return the addresses and channels on which a record says no."""
+    return set(world.con.execute("select address_key, channel from consent_withdrawals").fetchall())

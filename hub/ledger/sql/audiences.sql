@@ -42,6 +42,14 @@ update audiences set last_as_of = max(coalesce(last_as_of, :as_of), :as_of) wher
 update audiences set retired_at = :now, generation = generation + 1
 where audience_id = :audience_id and retired_at is null
 
+-- name: audience_settled
+select settled_mark, settled_until from audiences
+where audience_id = :audience_id and settled_generation = generation
+
+-- name: audience_settle
+update audiences set settled_generation = :generation, settled_mark = :mark, settled_until = :until
+where audience_id = :audience_id
+
 -- name: audience_changed
 update audiences set generation = generation + 1 where audience_id = :audience_id
 

@@ -85,7 +85,7 @@ delete from holdouts where audience_id in (select audience_id from audiences)
 delete from deliveries where member_key in (select value from json_each(:keys))
 
 -- name: forget_digests
-update audiences set withheld_digest = null, holdout_digest = null
+update audiences set withheld_digest = null, holdout_digest = null, settled_mark = null
 
 -- name: open_rows
 select 'intents' as place, intent_id as id, rows from intents where rows is not null

@@ -9,7 +9,7 @@ import pyarrow as pa
 from hub import api
 from hub_csv.feeds import Feed, literal, merged
 from hub_csv.parts import Part
-from hub_csv.reading import BATCH, SMALL, Reader, failures, select_list, statement, usable, valued
+from hub_csv.reading import SMALL, Reader, failures, pages, select_list, statement, usable, valued
 
 Numbered = list[tuple[int, Part]]
 _TOLD = ["_part", "_rowid", "_key", "_reason"]
@@ -79,10 +79,10 @@ def _batches(
     )
     wanted: dict[int, dict[int, str]] = {}
     refused: list[str] = []
-    for batch in reader.con.sql(sql).to_arrow_reader(BATCH):
-        table, broken = usable(batch)
+    for page in pages(reader.con.sql(sql)):
+        table, broken = usable(page)
         if broken:
-            for row in batch.filter(batch.column("_reason").is_valid()).select(_TOLD).to_pylist():
+            for row in page.filter(page.column("_reason").is_valid()).select(_TOLD).to_pylist():
                 wanted.setdefault(row["_part"], {})[row["_rowid"] - starts[row["_part"]] + 1] = row["_reason"]
                 refused += [row["_key"]] if row["_key"] else []
         if table.num_rows:

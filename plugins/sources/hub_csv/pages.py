@@ -10,7 +10,7 @@ import pyarrow as pa
 from hub_csv import groups, query
 from hub_csv.feeds import Feed
 from hub_csv.parts import Part
-from hub_csv.reading import BATCH, SMALL, Reader, failures, key_of, statement, usable, valued
+from hub_csv.reading import SMALL, Reader, failures, key_of, pages, statement, usable, valued
 
 Rows = Iterator[tuple[str, pa.Table]]
 
@@ -83,9 +83,9 @@ class Reading:
         sql = reader.rows(part, number, feed, numbered=_numbered(part, feed), stale=stale)
         seen = broken = 0
         with failures(part.label):
-            for batch in reader.con.sql(sql).to_arrow_reader(BATCH):
-                table, bad = usable(batch)
-                seen, broken = seen + batch.num_rows, broken + bad
+            for page in pages(reader.con.sql(sql)):
+                table, bad = usable(page)
+                seen, broken = seen + page.num_rows, broken + bad
                 if table.num_rows:
                     yield feed.table, table
             self._learn(part, number, seen)
@@ -115,8 +115,8 @@ class Reading:
             reader.con.execute(statement("add_statements", rows=self._consents(number, part, feed)))
             reader.look_again(part, number, feed, stale=number in self._disputed)
         reader.con.execute(statement("pick_statements"))
-        for batch in reader.con.sql(statement("statements")).to_arrow_reader(BATCH):
-            yield "consents", pa.Table.from_batches([batch])
+        for page in pages(reader.con.sql(statement("statements"))):
+            yield "consents", page
 
     def _consents(self, number: int, part: Part, feed: Feed) -> str:
         return self.reader.rows(part, number, feed, numbered=False, stale=number in self._disputed)

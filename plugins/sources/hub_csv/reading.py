@@ -22,7 +22,10 @@ from hub_csv.parts import Part
 from hub_csv.zones import offsets
 
 SMALL = 16 << 20
-BATCH = 200_000
+ROWS = 122_880
+"""Rows of a batch: as many as DuckDB compresses together, so that a page ends where its store does."""
+PAGE_ROWS = 8 * ROWS
+PAGE_BYTES = 128 << 20
 _BLOCK = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _FIELDS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 
@@ -241,9 +244,21 @@ def key_of(feed: Feed) -> str:
     return parts[0] if len(parts) == 1 else f"concat_ws(chr(31), {', '.join(parts)})"
 
 
-def usable(batch: pa.RecordBatch) -> tuple[pa.Table, int]:
+def pages(answer: duckdb.DuckDBPyRelation) -> Iterator[pa.Table]:
+    """Yield an answer in tables large enough to store well and small enough to hold."""
+    held: list[pa.RecordBatch] = []
+    for batch in answer.to_arrow_reader(ROWS):
+        held.append(batch)
+        if len(held) * ROWS >= PAGE_ROWS or sum(each.nbytes for each in held) >= PAGE_BYTES:
+            yield pa.Table.from_batches(held)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def usable(page: pa.Table) -> tuple[pa.Table, int]:
     """Return the rows that can be used, and how many cannot."""
-    reasons = batch.column("_reason")
+    reasons = page.column("_reason")
     broken = len(reasons) - reasons.null_count
-    table = pa.Table.from_batches([batch.filter(reasons.is_null()) if broken else batch])
+    table = page.filter(reasons.is_null()) if broken else page
     return table.drop_columns([name for name in ("_reason", "_raw_lazy") if name in table.column_names]), broken

@@ -1,0 +1,114 @@
+"""An audience that was found to hold exactly its members is not read again, until anything about it is otherwise."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+
+import pytest
+
+from hub.sync.numbers import SyncNumbers
+from tests.acceptance.kit import Agency, only
+
+
+@pytest.fixture
+def filled(agency: Agency) -> Agency:
+    """An agency whose list holds p1@example.com to p20@example.com; p21 and p22 said no."""
+    agency.shop.people(20).people(2, "no", start=21)
+    write(agency)
+    assert only(agency.run(force=True).syncs).delivered == 20
+    return agency
+
+
+def write(agency: Agency) -> None:
+    """Write the exports a moment ago."""
+    agency.shop.write(agency.clock() - timedelta(minutes=1))
+
+
+def quiet(agency: Agency) -> SyncNumbers:
+    """Run twice with nothing to send; the second run needs no look at the members."""
+    assert only(agency.run().syncs).calls == 0
+    agency.clock.go(minutes=15)
+    sync: SyncNumbers = only(agency.run().syncs)
+    assert (sync.calls, sync.add, sync.update, sync.remove) == (0, 0, 0, 0)
+    return sync
+
+
+def spoil(agency: Agency) -> None:
+    """Lose every row of the membership, behind the ledger's back: whoever reads it would find nobody."""
+    with sqlite3.connect(agency.state / "ledger.sqlite") as ledger:
+        ledger.execute("delete from membership")
+    ledger.close()
+
+
+def test_the_second_quiet_run_reads_no_membership_and_counts_everybody(filled: Agency) -> None:
+    assert quiet(filled).unchanged == 20
+    spoil(filled)
+
+    sync = only(filled.run().syncs)
+
+    assert (sync.cleared, sync.unchanged, sync.add) == (20, 20, 0)
+
+
+def test_a_changed_attribute_is_sent_after_quiet_runs(filled: Agency) -> None:
+    filled.add('attributes = { name = "first_name" }\n')
+    filled.run(force=True)
+    quiet(filled)
+    filled.shop.of("p7@example.com").first_name = "Renamed"
+    write(filled)
+
+    assert only(filled.run().syncs).update == 1
+    assert filled.records()[-1]["attributes"] == {"name": "Renamed"}
+
+
+def test_one_who_comes_for_one_who_goes_is_noticed_after_quiet_runs(filled: Agency) -> None:
+    quiet(filled)
+    filled.shop.of("p7@example.com").says = "no"
+    filled.shop.of("p21@example.com").says = "yes"
+    write(filled)
+
+    sync = only(filled.run().syncs)
+
+    assert (sync.add, sync.remove) == (1, 1)
+    assert "p21@example.com" in filled.held()
+    assert "p7@example.com" not in filled.held()
+
+
+def test_somebody_suppressed_after_quiet_runs_is_removed_by_the_next(filled: Agency) -> None:
+    quiet(filled)
+    filled.hub("suppress", "acme", "p7@example.com")
+
+    assert only(filled.run().syncs).remove == 1
+    assert "p7@example.com" not in filled.held()
+
+
+def test_members_are_refreshed_when_their_time_comes_after_quiet_runs(filled: Agency) -> None:
+    filled.change('plugin = "keeper"', 'plugin = "forgetful"')
+    filled.change('destination = "list"', 'destination = "list"\naudience = "fleeting"')
+    assert only(filled.run(force=True).syncs).delivered == 20
+    quiet(filled)
+    filled.clock.go(days=29)
+    assert only(filled.run().syncs).calls == 0
+
+    filled.clock.go(days=1)
+
+    assert only(filled.run().syncs).delivered == 20
+
+
+def test_a_run_that_died_leaves_nothing_settled(filled: Agency) -> None:
+    quiet(filled)
+    filled.shop.people(1, start=30)
+    write(filled)
+    filled.fault("raise")
+    assert only(filled.run().syncs).status != "ok"
+    filled.fault("")
+
+    assert only(filled.run().syncs).delivered == 1
+    assert quiet(filled).unchanged == 21
+
+
+def test_people_held_out_are_counted_in_every_quiet_run(filled: Agency) -> None:
+    filled.add("holdout = 0.5\n")
+    first = only(filled.run(force=True).syncs)
+
+    assert quiet(filled).withheld["HOLDOUT"] == first.withheld["HOLDOUT"] > 0
