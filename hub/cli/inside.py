@@ -82,14 +82,26 @@ def rejected(
         show(rejected_table(rows, raw=raw))
 
 
-def status(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+def status(
+    client: Annotated[
+        str | None,
+        typer.Argument(metavar="CLIENT", show_default=False, help="Only this client, with how fresh its data is."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show how every client stands; exits 1 if someone must act."""
     from hub.schedule.status import client_status
     from hub.sync.surroundings import Surroundings
 
     opened = open_workspace(workspace)
     around = Surroundings()
-    found = [client_status(opened, each, around) for each in opened.clients]
+    if client is not None and client not in opened.clients:
+        from hub.config.problems import suggest
+
+        known = suggest(client, opened.clients)
+        raise ConfigError(f"there is no client {client!r}; {known}", next_step="run `hub client list`")
+    found = [client_status(opened, each, around) for each in ([client] if client else opened.clients)]
     if as_json:
         show_json([each.as_json() for each in found])
     else:

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Protocol
 
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
+from hub.ledger import Freshness
 from hub.report.tables import simple_table
 from hub.report.words import age
 
@@ -21,7 +23,7 @@ class Standing(Protocol):
     last_status: str | None
     last_good: datetime | None
     next_run: datetime | None
-    freshness: list[tuple[str, str, datetime | None, str]]
+    freshness: list[Freshness]
     withheld: dict[str, int]
     problems: list[str]
     next_step: str | None
@@ -33,7 +35,7 @@ def status_parts(clients: Sequence[Standing], now: datetime) -> Iterator[Rendera
         "Clients", "client", "last run", "last good run", "next run", "data until", "withheld", numbers=1
     )
     for each in clients:
-        oldest = min((until for _, _, until, _ in each.freshness if until is not None), default=None)
+        oldest = min((known.fresh_until for known in each.freshness if known.fresh_until is not None), default=None)
         table.add_row(
             each.client,
             f"{each.last_status}, {age(each.last_run, now)}" if each.last_run else "never",
@@ -43,6 +45,8 @@ def status_parts(clients: Sequence[Standing], now: datetime) -> Iterator[Rendera
             f"{sum(each.withheld.values()):,}",
         )
     yield table
+    if len(clients) == 1 and clients[0].freshness:
+        yield _data_table(clients[0], now)
     for each in clients:
         for problem in each.problems:
             yield Text(f"! {each.client}: {problem}", style="yellow")
@@ -50,3 +54,20 @@ def status_parts(clients: Sequence[Standing], now: datetime) -> Iterator[Rendera
             yield Text(f"  → {each.next_step}")
     if not any(each.next_step for each in clients):
         yield Text("Nobody must act.", style="green")
+
+
+def _data_table(client: Standing, now: datetime) -> Table:
+    """Show how far each table reaches, and when it was last read."""
+    table = simple_table("Data", "source", "table", "status", "from", "until", "read", "rows", "rejected", numbers=2)
+    for each in client.freshness:
+        table.add_row(
+            each.source,
+            each.table,
+            each.status,
+            f"{each.start:%Y-%m-%d %H:%M} UTC" if each.start else "the beginning",
+            f"{each.fresh_until:%Y-%m-%d %H:%M} UTC" if each.fresh_until else "unknown",
+            age(each.read_at, now),
+            f"{each.rows:,}",
+            f"{each.rejected:,}",
+        )
+    return table

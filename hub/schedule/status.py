@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.config import Workspace, load_client
+from hub.config import Client, Workspace, load_client
 from hub.errors import ConfigError, HubError
-from hub.ledger import Ledger, Run
+from hub.ledger import Freshness, Ledger, Run
 from hub.schedule.clock import next_run
+from hub.sync.retired import retired_text
 from hub.sync.surroundings import Surroundings
 
 _GOOD = {"ok", "partial"}
@@ -24,7 +25,7 @@ class ClientStatus:
     last_status: str | None = None
     last_good: datetime | None = None
     next_run: datetime | None = None
-    freshness: list[tuple[str, str, datetime | None, str]] = field(default_factory=list)
+    freshness: list[Freshness] = field(default_factory=list)
     withheld: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     next_step: str | None = None
@@ -43,8 +44,17 @@ class ClientStatus:
             "last_good_run": _text(self.last_good),
             "next_run": _text(self.next_run),
             "freshness": [
-                {"source": source, "table": table, "fresh_until": _text(until), "status": status}
-                for source, table, until, status in self.freshness
+                {
+                    "source": each.source,
+                    "table": each.table,
+                    "status": each.status,
+                    "from": _text(each.start),
+                    "fresh_until": _text(each.fresh_until),
+                    "read_at": _text(each.read_at),
+                    "rows": each.rows,
+                    "rejected": each.rejected,
+                }
+                for each in self.freshness
             ],
             "withheld": self.withheld,
             "problems": self.problems,
@@ -73,17 +83,21 @@ def client_status(workspace: Workspace, client_id: str, around: Surroundings) ->
         return status
     try:
         with Ledger.open(client.state, around.clock) as ledger:
-            _read(status, ledger)
+            _read(status, ledger, client)
     except HubError as error:
         status.problems.append(str(error))
         status.next_step = error.next_step or f"run `hub check {client_id}`"
     return status
 
 
-def _read(status: ClientStatus, ledger: Ledger) -> None:
+def _read(status: ClientStatus, ledger: Ledger, client: Client) -> None:
     runs = [run for run in ledger.runs(200) if run.ended_at is not None and run.command in {"sync", "apply", "retry"}]
-    status.freshness = [(each.source, each.table, each.fresh_until, each.status) for each in ledger.freshness()]
+    status.freshness = ledger.freshness()
     for audience in ledger.audiences():
+        if audience.retired_at is not None:
+            states = ledger.count_members(audience.audience_id)
+            if left := sum(count for state, count in states.items() if state.may_be_held):
+                status.problems.append(retired_text(audience, left, client))
         for code, number in ledger.withheld_counts(audience.audience_id).items():
             status.withheld[code] = status.withheld.get(code, 0) + number
     if runs:

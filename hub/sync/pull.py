@@ -102,7 +102,7 @@ class Puller:
             erasures=_erasures(self.ledger),
             on_blocks=self._write_blocks,
         )
-        for table in {*report.read, *report.rejected}:
+        for table in dict.fromkeys((*report.read, *report.rejected)):
             numbers.tables[table] = {"read": report.read.get(table, 0), "rejected": report.rejected.get(table, 0)}
         numbers.dropped += report.dropped
         if report.dropped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hub.config import Client
 from hub.config.models import SyncSettings
 from hub.deliver import Work, deliver
 from hub.errors import ConfigError, HubError
@@ -44,7 +45,7 @@ def retire_missing(wiring: Wiring, ledger: Ledger) -> Retired:
             )
         else:
             ledger.retire(audience.audience_id)
-            retired.notes.append(_note(wiring, audience, held))
+            retired.notes.append(retired_text(audience, held, client))
         if audience.destination in wiring.live_destinations:
             retired.audiences.append(audience)
     return retired
@@ -55,14 +56,16 @@ def settings_of(audience: Audience) -> SyncSettings:
     return SyncSettings(segment="", destination=audience.destination, audience=audience.name)
 
 
-def _note(wiring: Wiring, audience: Audience, held: int) -> str:
+def retired_text(audience: Audience, held: int, client: Client) -> str:
+    """Say that an audience has no sync any more, how many it holds, and how to end it."""
     text = f"audience {audience.name!r} at {audience.destination} is kept by no sync and still holds {people(held)}"
-    if audience.destination not in wiring.live_destinations:
+    live = client.destinations.get(audience.destination)
+    if live is None or not live.enabled:
         text += (
             "; the destination is gone from the file, so nobody can be removed from it: "
             f"put [destinations.{audience.destination}] back"
         )
-    return f"{text}; end it with `hub retire {wiring.client.id} {audience.name!r} --empty` or `--leave`"
+    return f"{text}; end it with `hub retire {client.id} {audience.name!r} --empty` or `--leave`"
 
 
 def end_audience(wiring: Wiring, name: str, *, empty: bool) -> str:

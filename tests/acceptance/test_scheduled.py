@@ -90,6 +90,25 @@ def test_status_ends_with_one_if_someone_must_act_and_names_the_step(running: Ag
     assert "clients/acme.toml" in worst["next_step"]
 
 
+def test_status_of_one_client_shows_how_fresh_each_table_is(running: Agency) -> None:
+    fresh = {each["table"]: each for each in only(running.hub("status", "acme", "--json").json)["freshness"]}
+    assert (fresh["customers"]["rows"], fresh["customers"]["rejected"], fresh["customers"]["from"]) == (22, 0, None)
+    assert fresh["customers"]["fresh_until"].endswith("Z")
+
+    said = running.hub("status", "acme").stdout
+    assert all(word in said for word in ("Data", "customers", "orders", "the beginning"))
+    assert "did you mean" in running.hub("status", "acne", expect=2).stderr
+
+
+def test_status_names_an_audience_that_no_sync_keeps(running: Agency) -> None:
+    running.change('segment = "all"\ndestination = "list"', 'segment = "all"\ndestination = "list"\naudience = "new"')
+    running.sync("--force")
+
+    [problem] = only(running.hub("status", "--json").json)["problems"]
+
+    assert "'all' at list is kept by no sync and still holds 20 people" in problem
+
+
 def test_status_of_a_client_that_never_ran_says_what_to_do(agency: Agency) -> None:
     told = only(agency.hub("status", "--json", expect=1).json)
 
