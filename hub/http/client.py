@@ -159,6 +159,8 @@ class Client:
             except httpx.HTTPError as error:
                 self._fail(method, path, error, writes=writes)
         reply = Reply(answer.status_code, answer.headers, answer.content, self._excerpt)
+        # httpx ties an answer and its stream into a ring, which would keep every body sent until a late collection.
+        answer.stream = httpx.ByteStream(b"")
         pause = self._connection.pace(reply)
         if pause:
             self._limiter.hold(pause)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -376,6 +378,18 @@ def test_redirect_of_a_write_is_not_followed(bench: Bench) -> None:
         bench.client().post("/contacts", json={})
 
     assert len(bench.vendor.asked) == 1
+
+
+def test_a_body_that_was_answered_is_let_go_of_without_a_collection(bench: Bench) -> None:
+    http, body = bench.client(), b"x" * 1000
+    before = sys.getrefcount(body)
+    gc.disable()
+    try:
+        for _ in range(3):
+            http.post("/contacts", content=body)
+        assert sys.getrefcount(body) == before
+    finally:
+        gc.enable()
 
 
 def test_threads_share_one_client(bench: Bench) -> None:
