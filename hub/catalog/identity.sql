@@ -272,10 +272,8 @@ from m_cart_lines as l join merged.carts as c on c.system = l.system and c.cart_
 left join m_products as k on k.system = l.system and k.product_id = l.product_id
 
 -- name: attributable
--- Analytics storage must be allowed; where nothing was said, only outside the EEA, the UK and Switzerland.
-coalesce(m.analytics_consent, coalesce(m.country, getvariable('country'), 'DE') not in (
-    'AT', 'BE', 'BG', 'CH', 'CY', 'CZ', 'DE', 'DK', 'EE', 'ES', 'FI', 'FR', 'GB', 'GR', 'HR', 'HU', 'IE', 'IS', 'IT', 'LI',
-    'LT', 'LU', 'LV', 'MT', 'NL', 'NO', 'PL', 'PT', 'RO', 'SE', 'SI', 'SK'))
+-- Analytics storage must be allowed; where nothing was said, only where silence permits (hub/places.toml).
+coalesce(m.analytics_consent, map_contains(getvariable('silence_permits'), coalesce(m.country, getvariable('country'))), false)
 
 -- name: events
 create or replace table merged.events as

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from hub.config.models import ConsentFrom
+from hub.places import silence_permits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class CatalogSettings:
     def merging_mark(self) -> str:
         """Return what merged tables depend on beyond the rows: other settings, and they are merged again."""
         rules = [rule.model_dump_json() for rule in self.consent_from]
-        return json.dumps([[list(source) for source in self.sources], rules])
+        return json.dumps([[list(source) for source in self.sources], rules, sorted(silence_permits())])
 
 
 @dataclass(frozen=True, slots=True)
