@@ -68,7 +68,8 @@ class Identity:
         for name, time in (("consents", "recorded_at"), ("engagement", "happened_at"), ("traits", "recorded_at")):
             kind = self._kind(name)
             parts.append(sql("identity.subjects_of", target=temporary(name), kind=kind, seen=time, known=time))
-        parts.append(sql("identity.users_of", target=temporary("events")))
+        attributable = sql("identity.attributable")
+        parts.append(sql("identity.users_of", target=temporary("events"), attributable=attributable))
         return parts
 
     def _kind(self, name: str) -> str:
@@ -114,8 +115,8 @@ class Identity:
 
     def _write_visits(self) -> None:
         attributable = sql("identity.attributable")
-        self._run("visitors", attributable=attributable)
-        self._run("events", attributable=attributable)
+        for block in ("visitors", "ads_signals", "events"):
+            self._run(block, attributable=attributable)
 
     def _write_subjects(self, table: Table) -> None:
         shown, joins = "", ""

@@ -13,7 +13,7 @@ case when contains(subject, '@') then 'email' when starts_with(subject, '+') the
 
 -- name: users_of
 select system, user_id as customer_id, null as email, null as phone, happened_at as seen, happened_at as known
-from {target} where user_id is not null
+from {target} as m where user_id is not null and {attributable}
 
 -- name: contacts
 create or replace temporary table contacts as
@@ -149,8 +149,8 @@ left join found_tills as t on t.system = k.system and t.customer_id = k.customer
 
 -- name: visitors
 create or replace temporary table visits as
-select source, system, visitor_id, user_id, transaction_id, min(happened_at) as known
-from m_events as m where {attributable} group by all;
+select source, system, visitor_id, user_id, transaction_id, {attributable} as attributable, min(happened_at) as known
+from m_events as m group by all;
 create or replace temporary table order_refs as
 select system, reference, min(person_id) as person_id from (
     select system, unnest(list_distinct([order_id, name, ltrim(name, '#'), checkout_token])) as reference, person_id
@@ -164,10 +164,29 @@ left join order_refs as o on o.system = v.system and o.reference = v.transaction
 create or replace temporary table visitor_person as
 with joined as (
     select source, visitor_id, case when count(distinct own_person) = 1 then min(own_person) end as person_id, min(known) as known
-    from visit_person where visitor_id is not null group by all)
+    from visit_person where attributable and visitor_id is not null group by all)
 select source, visitor_id, known, person_id is null as alone,
        coalesce(person_id, (select count(*) from persons) + row_number() over (partition by person_id is null order by source, visitor_id)) as person_id
 from joined
+
+-- name: ads_signals
+-- What events say of ads storage that are nobody's: they may not be attributed, or their browser is shared. A refusal,
+-- and silence, count for everybody whom the event could mean; a permission counts for nobody. Strategies never see this.
+create or replace table merged.ads_signals as
+with meant as (
+    select distinct source, visitor_id, own_person as person_id from visit_person
+    where visitor_id is not null and own_person is not null),
+unowned as (
+    select m.source, m.visitor_id, m.happened_at, nullif(m.ads_consent, true) as ads_consent, {attributable} as attributable,
+           coalesce(u.person_id, o.person_id) as own_person
+    from m_events as m
+    left join customer_person as u on u.system = m.system and u.customer_id = m.user_id
+    left join order_refs as o on o.system = m.system and o.reference = m.transaction_id
+    where not {attributable} or (m.source, m.visitor_id) in (select source, visitor_id from visitor_person where alone))
+select distinct own_person as person_id, happened_at, ads_consent from unowned where own_person is not null and not attributable
+union
+select p.person_id, e.happened_at, e.ads_consent from unowned as e
+join meant as p on p.source = e.source and p.visitor_id = e.visitor_id where e.own_person is null
 
 -- name: orders
 create or replace table merged.orders_merged as

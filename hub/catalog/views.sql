@@ -23,6 +23,7 @@ select l.* from merged.cart_lines as l semi join (select system, cart_id from me
 on c.system = l.system and c.cart_id = l.cart_id;
 create or replace temporary view products as select * from merged.products;
 create or replace temporary view events as select * from merged.events where happened_at <= getvariable('as_of');
+create or replace temporary view ads_signals as select * from merged.ads_signals where happened_at <= getvariable('as_of');
 create or replace temporary view engagement as select * from merged.engagement where happened_at <= getvariable('as_of');
 create or replace temporary view traits as select * from merged.traits where recorded_at is null or recorded_at <= getvariable('as_of');
 create or replace temporary view consents as select * from merged.consents where recorded_at is null or recorded_at <= getvariable('as_of');
