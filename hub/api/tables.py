@@ -276,6 +276,7 @@ EVENTS = Table(
         _id("product_id", "the product"),
         Column("product_type", Kind.TEXT, "kind of product"),
         _money("value", "value of the event"),
+        Column("currency", Kind.TEXT, "ISO 4217 of the value as it came"),
         _id("transaction_id", "the order it belongs to"),
         Column("engagement_ms", Kind.INTEGER, "milliseconds of attention"),
         Column("country", Kind.COUNTRY, "ISO 3166-1 alpha-2"),
