@@ -218,6 +218,7 @@ CARTS = Table(
     (
         _id("cart_id", "the shop's id of the cart or checkout", required=True),
         *_WHO,
+        _id("visitor_id", "the browser's id, where the cart was rebuilt from web analytics"),
         _time("created_at", "when it was begun", required=True),
         _time("updated_at", "its last change; created_at where unknown"),
         _time("completed_at", "when it became an order"),
@@ -228,7 +229,7 @@ CARTS = Table(
     ),
     key=("system", "cart_id"),
     time="created_at",
-    person=("customer_id", "email", "phone"),
+    person=("customer_id", "email", "phone", "visitor_id"),
 )
 CART_LINES = Table(
     "cart_lines",

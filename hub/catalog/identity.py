@@ -88,6 +88,7 @@ class Identity:
     def _write_shop(self) -> None:
         self._run("addressed", target="merged.customers", rows="m_customers", **_WHO)
         self._write_orders()
+        self._run("visitors", attributable=sql("identity.attributable"))
         row = one(self.con, sql("identity.analytics_sources"))
         sources = ", ".join("'" + name.replace("'", "''") + "'" for name in (row[0] if row and row[0] else []))
         self._run("carts", from_analytics=f"m.source in ({sources})" if sources else "false")
@@ -114,9 +115,8 @@ class Identity:
         self._run("orders_view", rows=" union all ".join(views))
 
     def _write_visits(self) -> None:
-        attributable = sql("identity.attributable")
-        for block in ("visitors", "ads_signals", "events"):
-            self._run(block, attributable=attributable)
+        for block in ("ads_signals", "events"):
+            self._run(block, attributable=sql("identity.attributable"))
 
     def _write_subjects(self, table: Table) -> None:
         shown, joins = "", ""

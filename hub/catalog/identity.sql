@@ -251,6 +251,8 @@ group by person_id;
 insert or replace into about select 'orders_until', cast(max(placed_at) as varchar) from merged.orders
 
 -- name: carts
+-- A cart rebuilt from analytics is whose browser it is, and yields to the shop: an order by the same person since about
+-- when it was begun ends it (analytics often misses the purchase), a shop cart of the same time takes its place.
 create or replace table merged.carts as
 with bought as (
     select system, cart_id, min(placed_at) as completed_at from (
@@ -259,13 +261,20 @@ with bought as (
     where cart_id is not null group by all),
 placed as (
     select m.* replace (least(m.completed_at, b.completed_at) as completed_at),
-           coalesce(c.person_id, e.person_id, p.person_id) as person_id, {from_analytics} as from_analytics
+           coalesce(c.person_id, e.person_id, p.person_id, v.person_id) as person_id, {from_analytics} as from_analytics
     from m_carts as m
     left join customer_person as c on c.system = m.system and c.customer_id = m.customer_id
     left join email_person as e on e.email = m.email
     left join phone_person as p on p.phone = m.phone and m.email is null and c.person_id is null
-    left join bought as b on b.system = m.system and b.cart_id = m.cart_id)
-select * exclude (from_analytics) from placed as a
+    left join visitor_person as v on v.source = m.source and v.visitor_id = m.visitor_id and not v.alone
+    left join bought as b on b.system = m.system and b.cart_id = m.cart_id),
+ordered as (
+    select a.system, a.cart_id, min(o.placed_at) as ordered_at from placed as a
+    join merged.orders as o on o.person_id = a.person_id and o.counted
+        and o.placed_at >= a.created_at - interval 1 hour and o.placed_at <= coalesce(a.updated_at, a.created_at)
+    where a.from_analytics group by all)
+select a.* exclude (from_analytics) replace (least(a.completed_at, o.ordered_at) as completed_at)
+from placed as a left join ordered as o on o.system = a.system and o.cart_id = a.cart_id
 where not (a.from_analytics and exists (
     select 1 from placed as s where not s.from_analytics and s.person_id = a.person_id
     and s.created_at between a.created_at - interval 24 hours and a.created_at + interval 24 hours))
