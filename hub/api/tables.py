@@ -271,7 +271,13 @@ EVENTS = Table(
         _id("visitor_id", "the browser's id"),
         _id("user_id", "the shop's customer id, where the visitor was signed in"),
         _id("session_id", "the session"),
-        Column("name", Kind.TEXT, "view_item, add_to_cart, begin_checkout, purchase, …", required=True),
+        Column(
+            "name",
+            Kind.TEXT,
+            "view_item, add_to_cart, begin_checkout, purchase, …; a purchase that tells a transaction_id once more "
+            "becomes repeated_purchase, without value",
+            required=True,
+        ),
         _time("happened_at", "when", required=True),
         Column("url", Kind.TEXT, "page"),
         _id("product_id", "the product"),
