@@ -115,7 +115,7 @@ class Identity:
         self._run("orders_view", rows=" union all ".join(views))
 
     def _write_visits(self) -> None:
-        for block in ("ads_signals", "events"):
+        for block in ("ads_signals", "events", "matches"):
             self._run(block, attributable=sql("identity.attributable"))
 
     def _write_subjects(self, table: Table) -> None:

@@ -321,6 +321,27 @@ left join order_refs as o on o.system = m.system and o.reference = m.transaction
 left join visitor_person as v on v.source = m.source and v.visitor_id = m.visitor_id
 left join m_products as k on k.system = m.system and k.product_id = m.product_id
 
+-- name: matches
+-- What became of the ids that analytics gives, source by source.
+create or replace temporary table found_matches as
+with counted as (
+    select m.source, count(*) as events, count(*) filter (not {attributable}) as withheld from merged.events as m group by all),
+browsers as (select source, count(*) as visitors, count(*) filter (not alone) as known_visitors from visitor_person group by all),
+ids as (
+    select v.source, count(distinct v.user_id) as user_ids, count(distinct v.user_id) filter (c.customer_id is not null) as known_user_ids
+    from visits as v left join (
+        select system, customer_id from merged.customers union select system, customer_id from merged.orders) as c
+    on c.system = v.system and c.customer_id = v.user_id group by all),
+sales as (
+    select v.source, count(distinct v.transaction_id) as transactions,
+           count(distinct v.transaction_id) filter (o.person_id is not null) as known_transactions
+    from visits as v left join order_refs as o on o.system = v.system and o.reference = v.transaction_id group by all)
+select source, events, withheld, coalesce(visitors, 0), coalesce(known_visitors, 0), user_ids, known_user_ids, transactions, known_transactions
+from counted left join browsers using (source) join ids using (source) join sales using (source)
+
+-- name: found_matches
+select * from found_matches order by source
+
 -- name: consent_records
 create or replace table merged.consent_records as
 with spread as (

@@ -88,13 +88,36 @@ class Till:
 
 
 @dataclass(frozen=True, slots=True)
+class Matches:
+    """What became of the ids that one source of analytics gives.
+
+    ``withheld`` events may be attributed to nobody. Of the browsers, customer ids and transactions seen, the known
+    ones are somebody's: joined to a person, a customer of the shop, an order of one person.
+    """
+
+    source: str
+    events: int
+    withheld: int
+    visitors: int
+    known_visitors: int
+    user_ids: int
+    known_user_ids: int
+    transactions: int
+    known_transactions: int
+
+
+@dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """What merging and identity resolution found; ``rebuilt`` is false when nothing had changed."""
+    """What merging and identity resolution found; ``rebuilt`` is false when nothing had changed.
+
+    ``matches`` is told by a rebuild only, one for each source of events.
+    """
 
     rebuilt: bool
     persons: int
     visitors: int
     tills: tuple[Till, ...] = ()
+    matches: tuple[Matches, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from hub.sync.numbers import SourceNumbers, Status, Trouble
 from hub.sync.wiring import Wiring
 
 if TYPE_CHECKING:
-    from hub.catalog import OptOut, StreamReport, Writer
+    from hub.catalog import Matches, OptOut, StreamReport, Writer
+
+_FEW_TO_JUDGE = 20
 
 
 class InterruptedRun(HubError):
@@ -63,6 +65,10 @@ class Puller:
             # Rows that were read and dropped leave their bytes behind: whoever was erased must not be in the file.
             self.writer.erase(())
         report = self.writer.rebuild()
+        by_name = {numbers.name: numbers for numbers in pulled.sources}
+        for matches in report.matches:
+            if matches.source in by_name:
+                by_name[matches.source].notes += match_notes(matches)
         for till in report.tills:
             pulled.notes.append(
                 f"a customer of {till.system} has {till.emails} e-mails (a till?): it joins nobody's orders together"
@@ -171,6 +177,27 @@ class Puller:
 
     def _plugin(self, source: str) -> str:
         return str(self.wiring.plugins.entry("source", self.wiring.client.sources[source].plugin))
+
+
+def match_notes(matches: Matches) -> Iterator[str]:
+    """Say how much of what analytics saw is somebody's, and what to look at where little is."""
+    found = [
+        (matches.known_transactions, matches.transactions, "transactions are orders of the shop"),
+        (matches.known_user_ids, matches.user_ids, "customer ids are the shop's"),
+    ]
+    parts = [f"{known:,} of {count:,} {what}" for known, count, what in found if count]
+    parts.append(f"{matches.known_visitors:,} of {matches.visitors:,} browsers are somebody's")
+    yield ", ".join(parts)
+    if any(count >= _FEW_TO_JUDGE and known * 2 < count for known, count, _ in found):
+        yield (
+            "less than half was found in the shop: is `system` the same as that of the source of the orders, and does "
+            "the tag send the order's number or id as transaction_id and the customer's id as user_id?"
+        )
+    if matches.withheld:
+        yield (
+            f"{matches.withheld:,} of {matches.events:,} events have no consent to analytics: counted, and attributed "
+            "to nobody"
+        )
 
 
 def _shrink_guard(table: str) -> str:
