@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -107,6 +108,7 @@ class Puller:
             accept_shrink=dict.fromkeys(source.streams[stream].tables, 0) if self.force else self._approved(name),
             erasures=_erasures(self.ledger),
             on_blocks=self._write_blocks,
+            progress=partial(self.wiring.around.progress, f"{name}: {stream}"),
         )
         for table in {*report.read, *report.rejected}:
             numbers.tables[table] = {"read": report.read.get(table, 0), "rejected": report.rejected.get(table, 0)}
@@ -119,14 +121,11 @@ class Puller:
         self._erased.extend(report.erased)
 
     def _pages(self, name: str, source: Source[Any], stream: str) -> Iterator[Page]:
-        around, done = self.wiring.around, 0
-        pages = source.read(stream, self.writer.cursor(name, stream), around.clock())
-        for page in pages:
+        around = self.wiring.around
+        for page in source.read(stream, self.writer.cursor(name, stream), around.clock()):
             if around.stop.is_set():
                 raise InterruptedRun("stopped while reading", next_step="run it again: it continues where it stopped")
             yield page
-            done += sum(rows.num_rows if hasattr(rows, "num_rows") else _length(rows) for rows in page.tables.values())
-            around.progress(f"{name}: {stream}", done, page.total)
 
     def _set_reach(self, name: str, source: Source[Any], report: StreamReport) -> None:
         if not report.pages:
@@ -211,7 +210,3 @@ def _erasures(ledger: Ledger) -> Any:
 
 def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _length(rows: Any) -> int:
-    return len(rows) if hasattr(rows, "__len__") else 0
