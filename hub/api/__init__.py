@@ -50,6 +50,7 @@ from hub.errors import (
     SourceError,
     TransientError,
 )
+from hub.places import silence_permits
 
 __all__ = [
     "FACTS",
@@ -116,5 +117,6 @@ __all__ = [
     "not_within",
     "parse_duration",
     "percentile",
+    "silence_permits",
     "within",
 ]

@@ -218,6 +218,7 @@ CARTS = Table(
     (
         _id("cart_id", "the shop's id of the cart or checkout", required=True),
         *_WHO,
+        _id("visitor_id", "the browser's id, where the cart was rebuilt from web analytics"),
         _time("created_at", "when it was begun", required=True),
         _time("updated_at", "its last change; created_at where unknown"),
         _time("completed_at", "when it became an order"),
@@ -228,7 +229,7 @@ CARTS = Table(
     ),
     key=("system", "cart_id"),
     time="created_at",
-    person=("customer_id", "email", "phone"),
+    person=("customer_id", "email", "phone", "visitor_id"),
 )
 CART_LINES = Table(
     "cart_lines",
@@ -270,12 +271,19 @@ EVENTS = Table(
         _id("visitor_id", "the browser's id"),
         _id("user_id", "the shop's customer id, where the visitor was signed in"),
         _id("session_id", "the session"),
-        Column("name", Kind.TEXT, "view_item, add_to_cart, begin_checkout, purchase, …", required=True),
+        Column(
+            "name",
+            Kind.TEXT,
+            "view_item, add_to_cart, begin_checkout, purchase, …; a purchase that tells a transaction_id once more "
+            "becomes repeated_purchase, without value",
+            required=True,
+        ),
         _time("happened_at", "when", required=True),
         Column("url", Kind.TEXT, "page"),
         _id("product_id", "the product"),
         Column("product_type", Kind.TEXT, "kind of product"),
         _money("value", "value of the event"),
+        Column("currency", Kind.TEXT, "ISO 4217 of the value as it came"),
         _id("transaction_id", "the order it belongs to"),
         Column("engagement_ms", Kind.INTEGER, "milliseconds of attention"),
         Column("country", Kind.COUNTRY, "ISO 3166-1 alpha-2"),

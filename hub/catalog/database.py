@@ -22,8 +22,9 @@ from hub.catalog.session import Session
 from hub.catalog.writer import Writer
 from hub.errors import BusyError, HubError
 from hub.keys import install_keyed_hash
+from hub.places import silence_permits
 
-VERSION = "1"
+VERSION = "2"
 _HOLDER = re.compile(r"held in (.*?)\.? (?:However|See)|held in (.*?PID \d+\))", re.DOTALL)
 _POLL = 0.1
 
@@ -219,6 +220,7 @@ class Catalog:
         con.execute(
             sql("settings.variables_rates"), {"names": list(rates), "rates": [str(rate) for rate in rates.values()]}
         )
+        con.execute(sql("settings.variables_silence"), {"countries": sorted(silence_permits())})
 
 
 def _is_busy(error: Exception) -> bool:

@@ -16,12 +16,21 @@ select i.kind, i.system, i.value from merged.identities as i where person_id in 
 union all
 select distinct 'visitor', e.source, e.visitor_id from merged.events as e
 where e.person_id in (select person_id from people) and e.visitor_id is not null
+union all
+-- Their browsers are known also where an event names them and may not be attributed.
+select distinct 'visitor', e.source, e.visitor_id from merged.events as e
+join merged.identities as i on i.kind = 'customer' and i.system = e.system and i.value = e.user_id
+where i.person_id in (select person_id from people) and e.visitor_id is not null
 
 -- name: want_people
 insert into wanted
 select kind, system, value from merged.identities where list_contains($people, person_id)
 union all
 select distinct 'visitor', source, visitor_id from merged.events where list_contains($people, person_id) and visitor_id is not null
+union all
+select distinct 'visitor', e.source, e.visitor_id from merged.events as e
+join merged.identities as i on i.kind = 'customer' and i.system = e.system and i.value = e.user_id
+where list_contains($people, i.person_id) and e.visitor_id is not null
 
 -- name: wanted_addresses
 select distinct case when kind = 'customer' then 'customer:' || system || ':' || value else kind || ':' || value end

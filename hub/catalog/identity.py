@@ -68,7 +68,8 @@ class Identity:
         for name, time in (("consents", "recorded_at"), ("engagement", "happened_at"), ("traits", "recorded_at")):
             kind = self._kind(name)
             parts.append(sql("identity.subjects_of", target=temporary(name), kind=kind, seen=time, known=time))
-        parts.append(sql("identity.users_of", target=temporary("events")))
+        attributable = sql("identity.attributable")
+        parts.append(sql("identity.users_of", target=temporary("events"), attributable=attributable))
         return parts
 
     def _kind(self, name: str) -> str:
@@ -87,6 +88,7 @@ class Identity:
     def _write_shop(self) -> None:
         self._run("addressed", target="merged.customers", rows="m_customers", **_WHO)
         self._write_orders()
+        self._run("visitors", attributable=sql("identity.attributable"))
         row = one(self.con, sql("identity.analytics_sources"))
         sources = ", ".join("'" + name.replace("'", "''") + "'" for name in (row[0] if row and row[0] else []))
         self._run("carts", from_analytics=f"m.source in ({sources})" if sources else "false")
@@ -113,9 +115,8 @@ class Identity:
         self._run("orders_view", rows=" union all ".join(views))
 
     def _write_visits(self) -> None:
-        attributable = sql("identity.attributable")
-        self._run("visitors", attributable=attributable)
-        self._run("events", attributable=attributable)
+        for block in ("ads_signals", "events", "matches"):
+            self._run(block, attributable=sql("identity.attributable"))
 
     def _write_subjects(self, table: Table) -> None:
         shown, joins = "", ""

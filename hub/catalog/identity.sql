@@ -13,7 +13,7 @@ case when contains(subject, '@') then 'email' when starts_with(subject, '+') the
 
 -- name: users_of
 select system, user_id as customer_id, null as email, null as phone, happened_at as seen, happened_at as known
-from {target} where user_id is not null
+from {target} as m where user_id is not null and {attributable}
 
 -- name: contacts
 create or replace temporary table contacts as
@@ -149,8 +149,8 @@ left join found_tills as t on t.system = k.system and t.customer_id = k.customer
 
 -- name: visitors
 create or replace temporary table visits as
-select source, system, visitor_id, user_id, transaction_id, min(happened_at) as known
-from m_events as m where {attributable} group by all;
+select source, system, visitor_id, user_id, transaction_id, {attributable} as attributable, min(happened_at) as known
+from m_events as m group by all;
 create or replace temporary table order_refs as
 select system, reference, min(person_id) as person_id from (
     select system, unnest(list_distinct([order_id, name, ltrim(name, '#'), checkout_token])) as reference, person_id
@@ -164,10 +164,29 @@ left join order_refs as o on o.system = v.system and o.reference = v.transaction
 create or replace temporary table visitor_person as
 with joined as (
     select source, visitor_id, case when count(distinct own_person) = 1 then min(own_person) end as person_id, min(known) as known
-    from visit_person where visitor_id is not null group by all)
+    from visit_person where attributable and visitor_id is not null group by all)
 select source, visitor_id, known, person_id is null as alone,
        coalesce(person_id, (select count(*) from persons) + row_number() over (partition by person_id is null order by source, visitor_id)) as person_id
 from joined
+
+-- name: ads_signals
+-- What events say of ads storage that are nobody's: they may not be attributed, or their browser is shared. A refusal,
+-- and silence, count for everybody whom the event could mean; a permission counts for nobody. Strategies never see this.
+create or replace table merged.ads_signals as
+with meant as (
+    select distinct source, visitor_id, own_person as person_id from visit_person
+    where visitor_id is not null and own_person is not null),
+unowned as (
+    select m.source, m.visitor_id, m.happened_at, nullif(m.ads_consent, true) as ads_consent, {attributable} as attributable,
+           coalesce(u.person_id, o.person_id) as own_person
+    from m_events as m
+    left join customer_person as u on u.system = m.system and u.customer_id = m.user_id
+    left join order_refs as o on o.system = m.system and o.reference = m.transaction_id
+    where not {attributable} or (m.source, m.visitor_id) in (select source, visitor_id from visitor_person where alone))
+select distinct own_person as person_id, happened_at, ads_consent from unowned where own_person is not null and not attributable
+union
+select p.person_id, e.happened_at, e.ads_consent from unowned as e
+join meant as p on p.source = e.source and p.visitor_id = e.visitor_id where e.own_person is null
 
 -- name: orders
 create or replace table merged.orders_merged as
@@ -232,6 +251,8 @@ group by person_id;
 insert or replace into about select 'orders_until', cast(max(placed_at) as varchar) from merged.orders
 
 -- name: carts
+-- A cart rebuilt from analytics is whose browser it is, and yields to the shop: an order by the same person since about
+-- when it was begun ends it (analytics often misses the purchase), a shop cart of the same time takes its place.
 create or replace table merged.carts as
 with bought as (
     select system, cart_id, min(placed_at) as completed_at from (
@@ -240,13 +261,20 @@ with bought as (
     where cart_id is not null group by all),
 placed as (
     select m.* replace (least(m.completed_at, b.completed_at) as completed_at),
-           coalesce(c.person_id, e.person_id, p.person_id) as person_id, {from_analytics} as from_analytics
+           coalesce(c.person_id, e.person_id, p.person_id, v.person_id) as person_id, {from_analytics} as from_analytics
     from m_carts as m
     left join customer_person as c on c.system = m.system and c.customer_id = m.customer_id
     left join email_person as e on e.email = m.email
     left join phone_person as p on p.phone = m.phone and m.email is null and c.person_id is null
-    left join bought as b on b.system = m.system and b.cart_id = m.cart_id)
-select * exclude (from_analytics) from placed as a
+    left join visitor_person as v on v.source = m.source and v.visitor_id = m.visitor_id and not v.alone
+    left join bought as b on b.system = m.system and b.cart_id = m.cart_id),
+ordered as (
+    select a.system, a.cart_id, min(o.placed_at) as ordered_at from placed as a
+    join merged.orders as o on o.person_id = a.person_id and o.counted
+        and o.placed_at >= a.created_at - interval 1 hour and o.placed_at <= coalesce(a.updated_at, a.created_at)
+    where a.from_analytics group by all)
+select a.* exclude (from_analytics) replace (least(a.completed_at, o.ordered_at) as completed_at)
+from placed as a left join ordered as o on o.system = a.system and o.cart_id = a.cart_id
 where not (a.from_analytics and exists (
     select 1 from placed as s where not s.from_analytics and s.person_id = a.person_id
     and s.created_at between a.created_at - interval 24 hours and a.created_at + interval 24 hours))
@@ -272,19 +300,47 @@ from m_cart_lines as l join merged.carts as c on c.system = l.system and c.cart_
 left join m_products as k on k.system = l.system and k.product_id = l.product_id
 
 -- name: attributable
--- Analytics storage must be allowed; where nothing was said, only outside the EEA, the UK and Switzerland.
-coalesce(m.analytics_consent, coalesce(m.country, getvariable('country'), 'DE') not in (
-    'AT', 'BE', 'BG', 'CH', 'CY', 'CZ', 'DE', 'DK', 'EE', 'ES', 'FI', 'FR', 'GB', 'GR', 'HR', 'HU', 'IE', 'IS', 'IT', 'LI',
-    'LT', 'LU', 'LV', 'MT', 'NL', 'NO', 'PL', 'PT', 'RO', 'SE', 'SI', 'SK'))
+-- Analytics storage must be allowed; where nothing was said, only where silence permits (hub/places.toml).
+coalesce(m.analytics_consent, map_contains(getvariable('silence_permits'), coalesce(m.country, getvariable('country'))), false)
 
 -- name: events
+-- A thank-you page loaded again tells a purchase again: it was a visit, and the first telling is the purchase.
 create or replace table merged.events as
-select m.* replace (coalesce(m.product_type, k.product_type) as product_type), case when {attributable} then coalesce(u.person_id, o.person_id, v.person_id) end as person_id
-from m_events as m
+with told as (
+    select *, false as again from m_events where name <> 'purchase' or transaction_id is null
+    union all
+    select *, row_number() over (partition by system, transaction_id order by happened_at, event_id) > 1
+    from m_events where name = 'purchase' and transaction_id is not null)
+select m.* exclude (again) replace (case when again then 'repeated_purchase' else m.name end as name,
+                                    case when not again then m.value end as value,
+                                    coalesce(m.product_type, k.product_type) as product_type),
+       case when {attributable} then coalesce(u.person_id, o.person_id, v.person_id) end as person_id
+from told as m
 left join customer_person as u on u.system = m.system and u.customer_id = m.user_id
 left join order_refs as o on o.system = m.system and o.reference = m.transaction_id
 left join visitor_person as v on v.source = m.source and v.visitor_id = m.visitor_id
 left join m_products as k on k.system = m.system and k.product_id = m.product_id
+
+-- name: matches
+-- What became of the ids that analytics gives, source by source.
+create or replace temporary table found_matches as
+with counted as (
+    select m.source, count(*) as events, count(*) filter (not {attributable}) as withheld from merged.events as m group by all),
+browsers as (select source, count(*) as visitors, count(*) filter (not alone) as known_visitors from visitor_person group by all),
+ids as (
+    select v.source, count(distinct v.user_id) as user_ids, count(distinct v.user_id) filter (c.customer_id is not null) as known_user_ids
+    from visits as v left join (
+        select system, customer_id from merged.customers union select system, customer_id from merged.orders) as c
+    on c.system = v.system and c.customer_id = v.user_id group by all),
+sales as (
+    select v.source, count(distinct v.transaction_id) as transactions,
+           count(distinct v.transaction_id) filter (o.person_id is not null) as known_transactions
+    from visits as v left join order_refs as o on o.system = v.system and o.reference = v.transaction_id group by all)
+select source, events, withheld, coalesce(visitors, 0), coalesce(known_visitors, 0), user_ids, known_user_ids, transactions, known_transactions
+from counted left join browsers using (source) join ids using (source) join sales using (source)
+
+-- name: found_matches
+select * from found_matches order by source
 
 -- name: consent_records
 create or replace table merged.consent_records as

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from hub.config.models import ConsentFrom
+from hub.places import silence_permits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class CatalogSettings:
     def merging_mark(self) -> str:
         """Return what merged tables depend on beyond the rows: other settings, and they are merged again."""
         rules = [rule.model_dump_json() for rule in self.consent_from]
-        return json.dumps([[list(source) for source in self.sources], rules])
+        return json.dumps([[list(source) for source in self.sources], rules, sorted(silence_permits())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,36 @@ class Till:
 
 
 @dataclass(frozen=True, slots=True)
+class Matches:
+    """What became of the ids that one source of analytics gives.
+
+    ``withheld`` events may be attributed to nobody. Of the browsers, customer ids and transactions seen, the known
+    ones are somebody's: joined to a person, a customer of the shop, an order of one person.
+    """
+
+    source: str
+    events: int
+    withheld: int
+    visitors: int
+    known_visitors: int
+    user_ids: int
+    known_user_ids: int
+    transactions: int
+    known_transactions: int
+
+
+@dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """What merging and identity resolution found; ``rebuilt`` is false when nothing had changed."""
+    """What merging and identity resolution found; ``rebuilt`` is false when nothing had changed.
+
+    ``matches`` is told by a rebuild only, one for each source of events.
+    """
 
     rebuilt: bool
     persons: int
     visitors: int
     tills: tuple[Till, ...] = ()
+    matches: tuple[Matches, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

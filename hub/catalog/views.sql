@@ -23,6 +23,7 @@ select l.* from merged.cart_lines as l semi join (select system, cart_id from me
 on c.system = l.system and c.cart_id = l.cart_id;
 create or replace temporary view products as select * from merged.products;
 create or replace temporary view events as select * from merged.events where happened_at <= getvariable('as_of');
+create or replace temporary view ads_signals as select * from merged.ads_signals where happened_at <= getvariable('as_of');
 create or replace temporary view engagement as select * from merged.engagement where happened_at <= getvariable('as_of');
 create or replace temporary view traits as select * from merged.traits where recorded_at is null or recorded_at <= getvariable('as_of');
 create or replace temporary view consents as select * from merged.consents where recorded_at is null or recorded_at <= getvariable('as_of');
@@ -39,6 +40,8 @@ create or replace temporary view dated_later as
 select person_id, null as source from merged.orders where placed_at >= getvariable('as_of') and person_id is not null
 union all
 select person_id, source from merged.events where happened_at > getvariable('as_of')
+union all
+select person_id, null from merged.ads_signals where happened_at > getvariable('as_of')
 
 -- name: is_after_all_orders
 select coalesce((select cast(value as timestamp) < getvariable('as_of') from about where key = 'orders_until'), false)

@@ -14,7 +14,16 @@ from hub.catalog.erasing import Erasure
 from hub.catalog.identity import Identity
 from hub.catalog.loading import Loader, OnBlocks, Progress, Task
 from hub.catalog.merge import Merger
-from hub.catalog.models import CatalogSettings, ErasureReport, OptOut, RebuildReport, RejectedRow, StreamReport, Till
+from hub.catalog.models import (
+    CatalogSettings,
+    ErasureReport,
+    Matches,
+    OptOut,
+    RebuildReport,
+    RejectedRow,
+    StreamReport,
+    Till,
+)
 from hub.catalog.registry import Registry, naive, transaction
 from hub.config.models import Guards
 
@@ -138,17 +147,20 @@ class Writer:
         """Merge and resolve persons again, if a pull or the settings changed something."""
         mark = self._settings.merging_mark()
         changed = force or self._about("changed") != "no" or self._about("merged_with") != mark
+        matches: tuple[Matches, ...] = ()
         if changed:
             with transaction(self.con, self._registry):
                 self.con.execute(sql("schema.drop_derived"))
                 merger = Merger(self.con, self._tables, self._registry, self._settings, self.now)
                 Identity(self.con, self._tables, merger.run(), merger.rows).run()
+                rows = self.con.execute(sql("identity.found_matches")).fetchall()
+                matches = tuple(Matches(*row) for row in rows)
                 merger.clear()
                 self._set_about("changed", "no")
                 self._set_about("merged_with", mark)
         row = one(self.con, sql("identity.summary")) or (0, 0)
         tills = tuple(Till(*till) for till in self.con.execute(sql("identity.stored_tills")).fetchall())
-        return RebuildReport(changed, int(row[0]), int(row[1]), tills)
+        return RebuildReport(changed, int(row[0]), int(row[1]), tills, matches)
 
     def erase(self, addresses: Iterable[str]) -> ErasureReport:
         """Remove people from every table and write the file anew, so that no byte of them is left.

@@ -4,8 +4,14 @@
 -- Variables: consent_channel, and those of state.sql.
 
 -- name: storage
--- The latest word of each person's web analytics on ads storage. Silence in the latest event is `latest_says` NULL.
+-- The latest word of each person's web analytics on ads storage, that of events included which may be attributed to
+-- nobody: those refuse, or say nothing, and never permit.
 create or replace temporary table consent_storage as
+with signals as (
+    select person_id, happened_at, ads_consent from events semi join consent_members using (person_id)
+    union all
+    select person_id, happened_at, ads_consent from ads_signals semi join consent_members using (person_id)
+)
 select
     person_id,
     -- of several events at one instant the one that denies counts, then the one that is silent
@@ -17,8 +23,7 @@ select
         ads_consent is true,
         -epoch_us(happened_at)::hugeint * 4 + (ads_consent is true)::hugeint
     ) as granted_now
-from events
-where person_id is not null
+from signals
 group by person_id;
 
 -- name: no_storage

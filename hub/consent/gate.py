@@ -45,11 +45,11 @@ _NONE_STORED = "consent_no_verdicts"
 class Gate:
     """Judge segments and persons of one run.
 
-    ``con`` is the run's catalog session, with the views consent_records, identities, people, orders, order_places
-    and events and the macro ``keyed_hash``. ``blocks`` are the ledger's: address_key, channel (or ``*``), reason,
-    recorded_at, origin. ``country`` is the shop's. Making a gate merges all statements and leaves the temporary
-    view ``consent_state``: one row per address and channel, with the record that decides and the block that
-    applies.
+    ``con`` is the run's catalog session, with the views consent_records, identities, people, orders, order_places,
+    events and ads_signals and the macro ``keyed_hash``. ``blocks`` are the ledger's: address_key, channel (or
+    ``*``), reason, recorded_at, origin. ``country`` is the shop's. Making a gate merges all statements and leaves
+    the temporary view ``consent_state``: one row per address and channel, with the record that decides and the
+    block that applies.
 
     Where the catalog keeps verdicts (``store``) that hold for these settings and this instant, only what may differ
     from them is merged and judged.

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hub.errors import ConfigError
+from hub.places import Place, places
 
 if TYPE_CHECKING:
     from hub.config.models import ConsentSettings
@@ -132,14 +133,10 @@ class Rulebook:
 def rulebook() -> Rulebook:
     """Read ``rules.toml``."""
     data = tomllib.loads(files(__package__).joinpath("rules.toml").read_text(encoding="utf-8"))
-    places: dict[tuple[str, str], str] = {}
-    for regime in data["regime"]:
-        for country in regime["countries"]:
-            for region in regime.get("regions", [""]):
-                places[country, region.upper()] = regime["id"]
+    known = {place.id: place for place in places()}
     return Rulebook(
-        rules=tuple(rule for regime in data["regime"] for rule in _rules(regime)),
-        places=MappingProxyType(places),
+        rules=tuple(rule for regime in data["regime"] for rule in _rules(regime, known[regime["id"]])),
+        places=MappingProxyType({where: place.id for place in places() for where in place.whereabouts()}),
         codes=tuple(Code(**code) for code in data["code"]),
     )
 
@@ -151,15 +148,15 @@ def prefixes() -> tuple[tuple[str, str], ...]:
     return tuple((digits, country) for digits, country in (line.split(",") for line in lines))
 
 
-def _rules(regime: dict[str, Any]) -> Iterator[Rule]:
+def _rules(regime: dict[str, Any], place: Place) -> Iterator[Rule]:
     for purpose in CHANNELS:
         row = regime[purpose]
         yield Rule(
             regime=regime["id"],
-            place=regime["name"],
+            place=place.name,
             purpose=purpose,
             accepts=tuple(Permission.parse(text) for text in row["accepts"]),
             denied=row["denied"],
             law=row["law"],
-            analytics_unset_is_no=regime.get("analytics_unset_is_no", False),
+            analytics_unset_is_no=place.analytics_unset_is_no,
         )

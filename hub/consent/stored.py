@@ -13,6 +13,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from hub.consent.rules import prefixes, rulebook
 from hub.sql import load_queries
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Wanted = tuple[str, tuple[str, ...]]
 """A purpose, and the kinds of address a destination knows people by, the main one first."""
 
 QUERIES = load_queries("hub.consent", "stored.sql")
-_RULES = ("rules.toml", "prefixes.csv", "state.sql", "clear.sql", "stored.sql")
+_SQL = ("state.sql", "clear.sql", "stored.sql")
 
 
 def mark(settings: ConsentSettings, country: str | None) -> str:
@@ -48,5 +49,5 @@ def missing(con: duckdb.DuckDBPyConnection, wanted: Collection[Wanted], made_by:
 @cache
 def _rules() -> str:
     """Return a digest of everything that decides."""
-    parts = (files(__package__).joinpath(name).read_bytes() for name in _RULES)
-    return sha256(b"\0".join(parts)).hexdigest()
+    texts = (files(__package__).joinpath(name).read_text("utf-8") for name in _SQL)
+    return sha256("\0".join([repr(rulebook()), repr(prefixes()), *texts]).encode()).hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -18,7 +19,9 @@ from hub.sync.numbers import SourceNumbers, Status, Trouble
 from hub.sync.wiring import Wiring
 
 if TYPE_CHECKING:
-    from hub.catalog import OptOut, StreamReport, Writer
+    from hub.catalog import Matches, OptOut, StreamReport, Writer
+
+_FEW_TO_JUDGE = 20
 
 
 class InterruptedRun(HubError):
@@ -63,6 +66,10 @@ class Puller:
             # Rows that were read and dropped leave their bytes behind: whoever was erased must not be in the file.
             self.writer.erase(())
         report = self.writer.rebuild()
+        by_name = {numbers.name: numbers for numbers in pulled.sources}
+        for matches in report.matches:
+            if matches.source in by_name:
+                by_name[matches.source].notes += match_notes(matches)
         for till in report.tills:
             pulled.notes.append(
                 f"a customer of {till.system} has {till.emails} e-mails (a till?): it joins nobody's orders together"
@@ -101,6 +108,7 @@ class Puller:
             accept_shrink=dict.fromkeys(source.streams[stream].tables, 0) if self.force else self._approved(name),
             erasures=_erasures(self.ledger),
             on_blocks=self._write_blocks,
+            progress=partial(self.wiring.around.progress, f"{name}: {stream}"),
         )
         for table in dict.fromkeys((*report.read, *report.rejected)):
             numbers.tables[table] = {"read": report.read.get(table, 0), "rejected": report.rejected.get(table, 0)}
@@ -113,14 +121,11 @@ class Puller:
         self._erased.extend(report.erased)
 
     def _pages(self, name: str, source: Source[Any], stream: str) -> Iterator[Page]:
-        around, done = self.wiring.around, 0
-        pages = source.read(stream, self.writer.cursor(name, stream), around.clock())
-        for page in pages:
+        around = self.wiring.around
+        for page in source.read(stream, self.writer.cursor(name, stream), around.clock()):
             if around.stop.is_set():
                 raise InterruptedRun("stopped while reading", next_step="run it again: it continues where it stopped")
             yield page
-            done += sum(rows.num_rows if hasattr(rows, "num_rows") else _length(rows) for rows in page.tables.values())
-            around.progress(f"{name}: {stream}", done, page.total)
 
     def _set_reach(self, name: str, source: Source[Any], report: StreamReport) -> None:
         if not report.pages:
@@ -173,6 +178,27 @@ class Puller:
         return str(self.wiring.plugins.entry("source", self.wiring.client.sources[source].plugin))
 
 
+def match_notes(matches: Matches) -> Iterator[str]:
+    """Say how much of what analytics saw is somebody's, and what to look at where little is."""
+    found = [
+        (matches.known_transactions, matches.transactions, "transactions are orders of the shop"),
+        (matches.known_user_ids, matches.user_ids, "customer ids are the shop's"),
+    ]
+    parts = [f"{known:,} of {count:,} {what}" for known, count, what in found if count]
+    parts.append(f"{matches.known_visitors:,} of {matches.visitors:,} browsers are somebody's")
+    yield ", ".join(parts)
+    if any(count >= _FEW_TO_JUDGE and known * 2 < count for known, count, _ in found):
+        yield (
+            "less than half was found in the shop: is `system` the same as that of the source of the orders, and does "
+            "the tag send the order's number or id as transaction_id and the customer's id as user_id?"
+        )
+    if matches.withheld:
+        yield (
+            f"{matches.withheld:,} of {matches.events:,} events have no consent to analytics: counted, and attributed "
+            "to nobody"
+        )
+
+
 def _shrink_guard(table: str) -> str:
     return f"{Guard.SOURCE.value}:{table}"
 
@@ -184,7 +210,3 @@ def _erasures(ledger: Ledger) -> Any:
 
 def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _length(rows: Any) -> int:
-    return len(rows) if hasattr(rows, "__len__") else 0

@@ -35,6 +35,7 @@ _TABLES = {
         "source text, person_id bigint, happened_at timestamp, ads_consent boolean, analytics_consent boolean, "
         "country text"
     ),
+    "ads_signals": "person_id bigint, happened_at timestamp, ads_consent boolean",
     "members": "person_id bigint",
 }
 
@@ -58,6 +59,8 @@ group by o.person_id
 _DATED_LATER = """
 create view dated_later as
 select person_id, source from events where happened_at > getvariable('consent_as_of')
+union all
+select person_id, null from ads_signals where happened_at > getvariable('consent_as_of')
 union all
 select person_id, null from orders where placed_at >= getvariable('consent_as_of')
 """
@@ -146,6 +149,11 @@ class World:
         """Add an event of web analytics."""
         row = {"source": source, "person_id": person_id, "happened_at": at, "ads_consent": ads_consent}
         self.rows["events"].append(row)
+        return self
+
+    def is_heard(self, at: datetime, ads_consent: bool | None, person_id: int = 1) -> World:
+        """Add what an event says that may not be attributed."""
+        self.rows["ads_signals"].append({"person_id": person_id, "happened_at": at, "ads_consent": ads_consent})
         return self
 
     def blocked(self, address: str, reason: str, at: datetime | None, channel: str = "*") -> World:

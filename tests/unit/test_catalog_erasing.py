@@ -209,3 +209,27 @@ def test_a_catalog_of_another_version_is_made_again(tmp_path: Path) -> None:
 
 def test_the_settings_of_a_catalog_are_data() -> None:
     assert CatalogSettings(country="DK") == CatalogSettings(country="DK")
+
+
+def test_events_of_a_persons_browser_go_also_where_none_of_them_may_be_attributed(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    event = {"name": "x", "happened_at": days(1), "analytics_consent": False}
+    shop.load(
+        {
+            "customers": [{"customer_id": "1", "email": "a@x.example"}],
+            "events": [
+                event | {"event_id": "1", "user_id": "1", "visitor_id": "v"},
+                event | {"event_id": "2", "visitor_id": "v"},
+                event | {"event_id": "3", "visitor_id": "w"},
+            ],
+        }
+    )
+
+    with shop.session() as session:
+        held = session.export_person(session.find("a@x.example"))
+    with shop.catalog.writer(NOW) as writer:
+        report = writer.erase(["email:a@x.example"])
+
+    assert [row["event_id"] for row in held["events"]] == ["1", "2"]
+    assert report.rows["events"] == 2
+    assert shop.ask("select event_id from events") == [("3",)]

@@ -187,6 +187,23 @@ def test_money_is_converted_and_an_order_keeps_its_own_total(tmp_path: Path) -> 
     ]
 
 
+def test_the_value_of_an_event_is_converted(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, currencies={"EUR": Decimal("7.46")})
+    event = {"name": "purchase", "happened_at": days(1), "value": "10"}
+
+    shop.load(
+        {"events": [event | {"event_id": "1", "currency": "EUR"}, event | {"event_id": "2"}]},
+        {"events": [event | {"event_id": "3", "currency": "GBP"}]},
+    )
+
+    assert shop.ask("select event_id, value from events order by 1") == [
+        ("1", Decimal("74.60")),
+        ("2", Decimal("10.00")),
+    ]
+    with shop.session() as session:
+        assert [row.reason for row in session.rejected()] == ["currency GBP is not listed in [currencies]"]
+
+
 def test_a_changed_rate_reads_everything_again(tmp_path: Path) -> None:
     Shop(tmp_path, currencies={"EUR": Decimal(7)}).load(Page({"orders": [order("1", 1, currency="EUR")]}, cursor=1))
 

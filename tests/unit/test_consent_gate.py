@@ -550,6 +550,39 @@ def test_the_latest_analytics_signal_may_deny_ads(
         assert shop().says(MAIL, "email", "subscribed", T1).browses(T1, False).verdict("email_marketing") == "OPT_IN"
 
 
+# What is attributed, what is only heard because it may not be, the source of the ads consent, the answers.
+@pytest.mark.parametrize(
+    ("signals", "heard", "source", "strict", "elsewhere"),
+    [
+        ([], [(T1, False)], "shop", "ADS_STORAGE_DENIED", "ADS_STORAGE_DENIED"),
+        ([(T1, True)], [(T2, False)], "shop", "ADS_STORAGE_DENIED", "ADS_STORAGE_DENIED"),
+        ([(T1, True)], [(T1, False)], "shop", "ADS_STORAGE_DENIED", "ADS_STORAGE_DENIED"),
+        ([(T2, True)], [(T1, False)], "shop", "ADS_FLAGS", "ADS_FLAGS"),
+        ([(T1, True)], [(T2, None)], "shop", "ADS_FLAGS", "ADS_FLAGS"),
+        ([(T1, True)], [(T2, None)], "web", "ADS_STORAGE_DENIED", "ADS_FLAGS"),
+        ([(T2, True)], [(T1, None)], "web", "ADS_FLAGS", "ADS_FLAGS"),
+        ([(T1, False)], [(T2, None)], "shop", "ADS_STORAGE_DENIED", "ADS_STORAGE_DENIED"),
+    ],
+)
+def test_a_signal_of_an_event_that_is_nobodys_denies_and_never_permits(
+    signals: list[tuple[datetime, bool | None]],
+    heard: list[tuple[datetime, bool | None]],
+    source: str,
+    strict: str,
+    elsewhere: str,
+) -> None:
+    for country, code in (("DK", strict), ("AU", elsewhere)):
+        world = (
+            World(country=country).person(emails=(MAIL,)).says(MAIL, "ads", "subscribed", T1, source=source, **flags())
+        )
+        for at, ads_consent in signals:
+            world.browses(at, ads_consent)
+        world.browses(T1, None, person_id=99)  # the source "web" is one of web analytics
+        for at, ads_consent in heard:
+            world.is_heard(at, ads_consent)
+        assert world.verdict("ads") == code
+
+
 # -- the shop itself, hints, explanations
 
 

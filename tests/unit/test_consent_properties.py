@@ -274,7 +274,8 @@ class Reading:
         return born is None or months_later(born, 12 * 16) <= self.as_of
 
     def storage_denied(self, person: int, strict: bool, granted: list[dict[str, Any]]) -> bool:
-        events = [row for row in self.world.rows["events"] if row["person_id"] == person]
+        heard = (*self.world.rows["events"], *self.world.rows["ads_signals"])
+        events = [row for row in heard if row["person_id"] == person]
         signals = [row for row in events if row["ads_consent"] is not None]
         if signals:
             latest = max(row["happened_at"] for row in signals)
@@ -375,6 +376,8 @@ class Chance:
             world.buys(at, number, counted=self.one(True, True, False), country=self.one(None, None, None, "DK"))
         for _ in range(self.one(0, 0, 1, 2)):
             world.browses(self.day(), self.one(None, True, True, True, False), number)
+        if self.one(*range(8)) == 0:
+            world.is_heard(self.day(), self.one(None, False), number)
         if known and self.one(*range(5)) == 0:
             reasons = ("unsubscribed",) * 4 + (
                 "soft_bounce",

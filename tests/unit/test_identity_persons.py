@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,28 @@ def test_an_event_is_attributed_only_where_analytics_may_be(
     shop.load({"customers": [{"customer_id": "1", "email": "a@x.example"}], "events": [event]})
 
     assert shop.ask("select person_id is not null from events") == [(attributed,)]
+
+
+@settings(max_examples=8, deadline=None)
+@given(order_of_arrival=st.permutations(range(5)))
+def test_a_purchase_told_twice_counts_once_whatever_came_first(order_of_arrival: list[int]) -> None:
+    bought = {"name": "purchase", "transaction_id": "T1", "value": "50"}
+    events = [
+        {"event_id": "1", "happened_at": days(5), "visitor_id": "v"} | bought,
+        {"event_id": "2", "happened_at": days(3), "visitor_id": "w"} | bought,
+        {"event_id": "3", "happened_at": days(5), "visitor_id": "v"} | bought,
+        {"event_id": "4", "happened_at": days(1), "visitor_id": "v"} | bought | {"transaction_id": "T2"},
+        {"event_id": "5", "happened_at": days(9), "visitor_id": "v"} | bought | {"transaction_id": None},
+    ]
+
+    with a_shop() as shop:
+        shop.load(*({"events": [events[place]]} for place in order_of_arrival))
+
+        rows = shop.ask("select event_id, value from events where name = 'purchase' order by 1")
+        again = shop.ask("select event_id, value from events where name = 'repeated_purchase' order by 1")
+
+    assert rows == [("1", Decimal(50)), ("4", Decimal(50)), ("5", Decimal(50))]
+    assert again == [("2", None), ("3", None)]
 
 
 def test_subjects_of_consents_engagement_and_traits_are_people_too(shop: Shop) -> None:
