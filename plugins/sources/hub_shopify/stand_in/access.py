@@ -98,14 +98,6 @@ def with_implied(scopes: Collection[str]) -> frozenset[str]:
     }
 
 
-def check_scopes(field: str, types: Collection[str], scopes: Collection[str]) -> None:
-    """Raise the error of a field (its name last) that needs a scope which is missing, as do its types."""
-    for name in types:
-        needed = REQUIRED.get(name)
-        if needed is not None and not any(scope in scopes for scope in needed):
-            raise denied(field, needed)
-
-
 def denied(field: str, needed: Collection[str]) -> GraphQLError:
     """Return the error for a field that needs one of some scopes."""
     names = [f"`{scope}` access scope" for scope in needed]

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
-from graphql import GraphQLError, GraphQLResolveInfo, get_named_type
+from graphql import GraphQLError, GraphQLOutputType, GraphQLResolveInfo, get_named_type
 
 from hub_shopify.stand_in import goods, mutations, people, roots, selling
-from hub_shopify.stand_in.access import PERSONAL, check_scopes, not_approved, redacted
+from hub_shopify.stand_in.access import PERSONAL, REQUIRED, denied, not_approved, redacted
 from hub_shopify.stand_in.context import Context, Field
 
 FIELDS: Mapping[str, Field] = {
@@ -27,22 +27,35 @@ FIELDS: Mapping[str, Field] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How one field is read, found out once."""
+
+    name: str
+    field: str
+    returned: str
+    attribute: str
+    special: Field | None
+    needed: tuple[tuple[str, ...], ...]
+    is_personal: bool
+
+
 def resolve(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
     """Answer one field, as graphql-core asks for it."""
     context: Context = info.context
-    parent, field = info.parent_type.name, info.field_name
-    name = f"{parent}.{field}"
-    if (parent, field) not in context.schema.known:
-        raise GraphQLError(f"Shopify has the field {name}, the stand-in has not")
-    returned = get_named_type(info.return_type).name
-    check_scopes(field, (returned.removesuffix("Connection"), name), context.scopes)
-    if context.redaction and name in PERSONAL:
+    plan = _plan(info.parent_type.name, info.field_name, info.return_type, context)
+    for scopes in plan.needed:
+        if context.scopes.isdisjoint(scopes):
+            raise denied(plan.field, scopes)
+    if context.redaction and plan.is_personal:
         if context.redaction == "refused":
-            raise not_approved(field)
-        return redacted(name)
-    special = FIELDS.get(name)
-    value = special(source, context, arguments) if special else _attribute(source, field)
-    return _present(value, returned, context)
+            raise not_approved(plan.field)
+        return redacted(plan.name)
+    if plan.special:
+        value = plan.special(source, context, arguments)
+    else:
+        value = source[plan.field] if isinstance(source, dict) else getattr(source, plan.attribute)
+    return _present(value, plan.returned, context)
 
 
 def resolve_type(value: Any, _info: GraphQLResolveInfo[Any], _abstract: Any) -> str:
@@ -51,27 +64,39 @@ def resolve_type(value: Any, _info: GraphQLResolveInfo[Any], _abstract: Any) -> 
     return name
 
 
-def _attribute(source: Any, field: str) -> Any:
-    if isinstance(source, Mapping):
-        return source[field]
-    return getattr(source, _snake_case(field))
+def _plan(parent: str, field: str, kind: GraphQLOutputType, context: Context) -> _Plan:
+    known = context.schema.plans.get((parent, field))
+    if known is None:
+        if (parent, field) not in context.schema.known:
+            raise GraphQLError(f"Shopify has the field {parent}.{field}, the stand-in has not")
+        known = _make_plan(f"{parent}.{field}", field, get_named_type(kind).name)
+        context.schema.plans[parent, field] = known
+    found: _Plan = known
+    return found
 
 
-@cache
-def _snake_case(name: str) -> str:
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    return snake.removesuffix("_set")
+def _make_plan(name: str, field: str, returned: str) -> _Plan:
+    guarded = (returned.removesuffix("Connection"), name)
+    return _Plan(
+        name,
+        field,
+        returned,
+        re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", field).lower().removesuffix("_set"),
+        FIELDS.get(name),
+        tuple(REQUIRED[each] for each in guarded if each in REQUIRED),
+        name in PERSONAL,
+    )
 
 
 def _present(value: Any, returned: str, context: Context) -> Any:
     """Write a value as Shopify does: times to the second, decimals and large numbers as text."""
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, Decimal):
         return _money(value, returned, context)
-    if returned == "UnsignedInt64" and value is not None:
-        return str(value)
-    return value
+    return str(value) if returned == "UnsignedInt64" else value
 
 
 def _money(amount: Decimal, returned: str, context: Context) -> Any:

@@ -44,7 +44,7 @@ class Operation(Record):
     created_at: datetime
     grouped: bool = False
     type: str = "QUERY"
-    status: str = "CREATED"
+    status: str = "RUNNING"  # who runs it is told CREATED, everybody later finds it running
     error_code: str | None = None
     completed_at: datetime | None = None
     object_count: int = 0
@@ -112,7 +112,8 @@ class BulkOperations:
             operation = Operation(number, query, context.now(), grouped)
             self._operations[operation.id] = operation
             self._begin(operation, document, checked.root, checked.shape, context)
-            return replace(operation), []
+            created = replace(operation, status="CREATED")
+            return created, []
 
     def look(self, gid: str) -> Operation | None:
         """Return an operation as it is now; looking lets it go on."""
@@ -174,7 +175,6 @@ class BulkOperations:
         if self._take("bulk-expired") is not None:
             self._end(operation, "EXPIRED")
             return
-        operation.status = "RUNNING"
         work = self._work[operation.id]
         broken = self._take("bulk-failed")
         if broken is not None:

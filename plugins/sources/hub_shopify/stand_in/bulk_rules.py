@@ -88,6 +88,8 @@ def check(schema: GraphQLSchema, document: DocumentNode) -> Checked:
     operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
     if len(operations) != 1 or operations[0].operation is not OperationType.QUERY or schema.query_type is None:
         return Checked(["Invalid operation type. Only `query` operations are supported."])
+    if operations[0].variable_definitions:
+        return Checked(["Bulk queries cannot have variables."])
     fields = list(found.fields([operations[0].selection_set]))
     if len(fields) != 1:
         return Checked(["Bulk queries must have exactly one top level field."])

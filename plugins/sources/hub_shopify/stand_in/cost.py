@@ -23,13 +23,13 @@ from graphql import (
     GraphQLSchema,
     GraphQLUnionType,
     InlineFragmentNode,
-    IntValueNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
     VariableNode,
     get_named_type,
     is_leaf_type,
+    value_from_ast_untyped,
 )
 
 MUTATION = 10
@@ -87,6 +87,10 @@ class Cost:
         sets = [node.selection_set for node in nodes if node.selection_set]
         if returned.name.endswith("Connection"):
             return self._connection(returned, sets, value, self._size(nodes[0]))
+        if returned.name == "Node" and nodes[0].name.value == "nodes":  # one object for each id
+            ids = self._argument(nodes[0], "ids")
+            each = 1 + self._selections(returned, sets, _UNKNOWN)
+            return each * len(ids) if isinstance(ids, list) else each
         if isinstance(value, list):
             return 1 + max((self._selections(returned, sets, each) for each in value), default=0)
         return 1 if value is None else 1 + self._selections(returned, sets, value)
@@ -109,20 +113,27 @@ class Cost:
         return total
 
     def _size(self, node: FieldNode) -> int:
-        for argument in node.arguments or ():
-            if argument.name.value in {"first", "last"}:
-                given = argument.value
-                if isinstance(given, IntValueNode):
-                    return max(0, int(given.value))
-                if isinstance(given, VariableNode):
-                    value = self.variables.get(given.name.value, self._default(given.name.value))
-                    return max(0, value) if isinstance(value, int) else 0
+        for name in ("first", "last"):
+            value = self._argument(node, name)
+            if isinstance(value, int):
+                return max(0, value)
         return 0
 
-    def _default(self, variable: str) -> int | None:
+    def _argument(self, node: FieldNode, name: str) -> Any:
+        """Return the value of an argument, or of the variable that is given for it."""
+        for argument in node.arguments or ():
+            if argument.name.value != name:
+                continue
+            if not isinstance(argument.value, VariableNode):
+                return value_from_ast_untyped(argument.value)
+            variable = argument.value.name.value
+            return self.variables.get(variable, self._default(variable))
+        return None
+
+    def _default(self, variable: str) -> Any:
         for defined in self.operation().variable_definitions or ():
-            if defined.variable.name.value == variable and isinstance(defined.default_value, IntValueNode):
-                return int(defined.default_value.value)
+            if defined.variable.name.value == variable and defined.default_value is not None:
+                return value_from_ast_untyped(defined.default_value)
         return None
 
     def _fields(self, kind: GraphQLNamedType, sets: Iterable[SelectionSetNode]) -> Fields:

@@ -70,6 +70,7 @@ class Schema:
         self.official = specs is not None and (specs / f"admin-{version}.graphql.gz").is_file()
         self.graphql = official_schema(specs, version) if specs is not None and self.official else own
         self.known = {(name, field) for name, kind in own.type_map.items() for field in getattr(kind, "fields", ())}
+        self.plans: dict[tuple[str, str], Any] = {}  # how fields are read, once somebody asked
         self.read = lru_cache(_DOCUMENTS_KEPT)(self._read)
 
     def _read(self, query: str) -> tuple[DocumentNode | None, tuple[GraphQLError, ...]]:

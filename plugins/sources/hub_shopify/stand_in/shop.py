@@ -264,6 +264,10 @@ class Shop:
             order = self.add_order(
                 lines, self.customers.get(checkout.customer or 0), checkout_token=checkout.token, **fields
             )
+            if checkout.total_discount:
+                title = next(iter(checkout.discount_codes), "Discount")
+                kind = "code" if checkout.discount_codes else "automatic"
+                self.discount(order, title, checkout.total_discount, kind=kind)
             self._changed(checkout, {"completed_at": order.created_at})
             return order
 
@@ -307,10 +311,10 @@ class Shop:
 
     def add_tags(self, record: Any, tags: Iterable[str]) -> None:
         """Add tags that the record has not yet, whatever their case."""
-        known = {tag.lower() for tag in record.tags}
-        new = [tag for tag in dict.fromkeys(tags) if tag.lower() not in known]
-        if new:
-            self._changed(record, {"tags": sorted([*record.tags, *new], key=str.lower)})
+        known = {tag.lower(): tag for tag in record.tags}
+        all_tags = {tag.lower(): tag for tag in reversed(list(tags))} | known
+        if len(all_tags) > len(known):
+            self._changed(record, {"tags": [all_tags[tag] for tag in sorted(all_tags)]})
 
     def remove_tags(self, record: Any, tags: Iterable[str]) -> None:
         """Remove tags, whatever their case."""
