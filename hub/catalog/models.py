@@ -123,3 +123,11 @@ class TableReach(NamedTuple):
     source: str
     start: datetime | None
     fresh_until: datetime | None
+
+
+class Given(NamedTuple):
+    """How many rows of a table one source gave, and how many of them have a value in a column."""
+
+    source: str
+    rows: int
+    filled: int
