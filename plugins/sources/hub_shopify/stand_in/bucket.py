@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
+
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Bucket:
-    """Hold up to ``size`` points, refilled by ``restore_rate`` a second; ``now`` is the clock."""
+    """Hold up to ``size`` points, refilled by ``restore_rate`` a second; ``now`` is the clock.
+
+    The level is exact, so that who waits for just enough points finds them.
+    """
 
     def __init__(self, size: float, restore_rate: float, now: Callable[[], datetime]) -> None:
         self.size = size
         self.restore_rate = restore_rate
         self._now = now
-        self._level = float(size)
+        self._level = Fraction(size)
         self._seen = now()
         self._lock = threading.Lock()
 
     @property
-    def available(self) -> float:
+    def available(self) -> Fraction:
         """Return the points there are now."""
         with self._lock:
             return self._refill()
@@ -30,19 +36,19 @@ class Bucket:
         with self._lock:
             if self._refill() < points:
                 return False
-            self._level -= points
+            self._level -= Fraction(points)
             return True
 
     def give_back(self, points: float) -> None:
         """Return points that were not needed."""
         with self._lock:
-            self._level = min(self.size, self._refill() + points)
+            self._level = min(Fraction(self.size), self._refill() + Fraction(points))
 
     def drain(self) -> None:
         """Leave nothing."""
         with self._lock:
             self._refill()
-            self._level = 0.0
+            self._level = Fraction(0)
 
     def status(self) -> dict[str, Any]:
         """Return ``throttleStatus``; points that are not whole yet do not show."""
@@ -52,9 +58,10 @@ class Bucket:
             "restoreRate": float(self.restore_rate),
         }
 
-    def _refill(self) -> float:
+    def _refill(self) -> Fraction:
         now = self._now()
-        passed = max(0.0, (now - self._seen).total_seconds())
-        self._level = min(self.size, self._level + passed * self.restore_rate)
-        self._seen = max(now, self._seen)
+        if now > self._seen:
+            passed = Fraction((now - self._seen) // _MICROSECOND, 1_000_000)
+            self._level = min(Fraction(self.size), self._level + passed * Fraction(self.restore_rate))
+            self._seen = now
         return self._level
