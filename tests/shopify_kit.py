@@ -42,7 +42,7 @@ class Client:
         self.token = token
         self.http = httpx.Client(base_url=address, timeout=10, verify=False, trust_env=False)  # no certificates to load
 
-    def post(self, query: str, **variables: Any) -> httpx.Response:
+    def post(self, query: str, /, **variables: Any) -> httpx.Response:
         """Send a query and return the whole response."""
         return self.http.post(
             f"/admin/api/{self.version}/graphql.json",
@@ -50,12 +50,12 @@ class Client:
             headers={"X-Shopify-Access-Token": self.token},
         )
 
-    def said(self, query: str, **variables: Any) -> dict[str, Any]:
+    def said(self, query: str, /, **variables: Any) -> dict[str, Any]:
         """Send a query and return the body."""
         body: dict[str, Any] = self.post(query, **variables).json()
         return body
 
-    def ask(self, query: str, **variables: Any) -> Any:
+    def ask(self, query: str, /, **variables: Any) -> Any:
         """Send a query and return its data, which must come without errors."""
         body = self.said(query, **variables)
         assert "errors" not in body, body["errors"]
@@ -66,7 +66,7 @@ class Client:
         text = f"query($q: String, $n: Int) {{ {root}(first: $n, query: $q) {{ nodes {{ id }} }} }}"
         return [node["id"] for node in self.ask(text, q=query, n=first)[root]["nodes"]]
 
-    def codes(self, query: str, **variables: Any) -> list[str | None]:
+    def codes(self, query: str, /, **variables: Any) -> list[str | None]:
         """Return the codes of a query's errors."""
         return [error.get("extensions", {}).get("code") for error in self.said(query, **variables)["errors"]]
 

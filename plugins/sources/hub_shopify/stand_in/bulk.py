@@ -1,8 +1,8 @@
 """Bulk operations: run, watched, cancelled, and their results as files of JSON lines.
 
 An operation advances by a step at each look at it, as if time had passed: the objects to read are chosen when it is
-run, and read as it goes. Without ``groupObjects`` the lines of several parents are mixed; a child always comes after
-its parent.
+run, and read as it goes. Without ``groupObjects`` the children of several parents are mixed; each comes after its
+parent.
 """
 
 from __future__ import annotations
@@ -254,12 +254,22 @@ def _too_many(last: Operation, most: int) -> tuple[str, str]:
 
 
 def _mixed(families: Sequence[Sequence[dict[str, Any]]], mix: random.Random) -> Iterator[dict[str, Any]]:
-    """Return all lines in an order of their own, those of one family in theirs."""
-    waiting = [iter(family) for family in families]
-    turns = [number for number, family in enumerate(families) for _ in family]
-    mix.shuffle(turns)
-    for turn in turns:
-        yield next(waiting[turn])
+    """Return all lines: parents in their order, each family's children in theirs, but later and among others."""
+    waiting: list[list[dict[str, Any]]] = []
+    for parent, *children in families:
+        yield parent
+        waiting.append(children[::-1])
+        yield from _some(waiting, mix, mix.randrange(2 * len(children) + 1))
+    yield from _some(waiting, mix, sum(len(children) for children in waiting))
+
+
+def _some(waiting: list[list[dict[str, Any]]], mix: random.Random, number: int) -> Iterator[dict[str, Any]]:
+    """Take some of the children that wait, from one family or another; each family waits in reverse."""
+    for _ in range(number):
+        waiting[:] = [children for children in waiting if children]
+        if not waiting:
+            return
+        yield mix.choice(waiting).pop()
 
 
 def _count(file: Path) -> tuple[int, int]:
