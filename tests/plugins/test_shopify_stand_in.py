@@ -348,10 +348,13 @@ def test_a_token_can_be_asked_for_in_json_too() -> None:
 )
 def test_wrong_credentials_give_no_token(wrong: dict[str, str], code: str) -> None:
     with serving(size=1) as client:
-        reply = token_for(client, **wrong)
+        page = token_for(client, **wrong)
+        client.http.headers["Accept"] = "application/json"
+        said = token_for(client, **wrong)
 
-    assert reply.status_code == 400
-    assert code in reply.text
+    assert (page.status_code, said.status_code) == (400, 400)
+    assert page.text.startswith(f"Oauth error {code}: ")
+    assert said.json()["error"] == code
 
 
 @pytest.mark.parametrize("token", ["", "shpat_unknown"])

@@ -45,8 +45,10 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
         (
             "Customer",
             "CustomerEmailAddress",
+            "CustomerEmailMarketingConsentState",
             "CustomerPhoneNumber",
             "CustomerSmsMarketingConsent",
+            "CustomerSmsMarketingConsentState",
             "CustomerStatistics",
             "CustomerWhatsAppMarketingConsent",
         ),
@@ -58,8 +60,11 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
         _ORDERS,
     ),
     "Order": (*_ORDERS, "read_quick_sale"),
-    **dict.fromkeys(("Collection", "Product", "ProductVariant"), _PRODUCTS),
+    **dict.fromkeys(
+        ("Collection", "Product", "ProductCompareAtPriceRange", "ProductPriceRangeV2", "ProductVariant"), _PRODUCTS
+    ),
     **dict.fromkeys(("Media", "MediaImage"), _MEDIA),
+    "MediaPreviewImage": ("read_files", "read_images", "read_products"),
     "QueryRoot.abandonedCheckouts": _CHECKOUTS,
     "QueryRoot.abandonedCheckoutsCount": _CHECKOUTS,
     "QueryRoot.collectionsCount": _PRODUCTS,

@@ -102,7 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
         if graphql:
             self._graphql(graphql[1], body)
         elif url.path == _TOKEN:
-            self._send(self.owner.service.token(self._form(body)))
+            wants_json = "json" in self.headers.get("Accept", "")
+            self._send(self.owner.service.token(self._form(body), wants_json=wants_json))
         else:
             self._send(Answer(HTTPStatus.NOT_FOUND, {"errors": "Not Found"}))
 

@@ -71,15 +71,19 @@ class Service:
         with self._lock:
             self.counts[what] += number
 
-    def token(self, given: Mapping[str, str]) -> Answer:
-        """Give out a token for client id and secret (``grant_type`` client_credentials)."""
+    def token(self, given: Mapping[str, str], *, wants_json: bool) -> Answer:
+        """Give out a token for client id and secret (``grant_type`` client_credentials).
+
+        A refusal is a page that names the reason, unless JSON is asked for.
+        """
         if given.get("grant_type") != "client_credentials":
-            return self._oauth_error("unsupported_grant_type", "Grant type is not supported.")
+            return self._oauth_error("unsupported_grant_type", "Grant type is not supported.", wants_json)
         if self._faults.take("other-organisation") is not None:
-            return self._oauth_error("shop_not_permitted", "Client credentials cannot be performed on this shop.")
+            refusal = "Client credentials cannot be performed on this shop."
+            return self._oauth_error("shop_not_permitted", refusal, wants_json)
         token = self._tokens.issue(given.get("client_secret", "")) if given.get("client_id") else None
         if token is None:
-            return self._oauth_error("invalid_client", "Client authentication failed.")
+            return self._oauth_error("invalid_client", "Client authentication failed.", wants_json)
         self.count("tokens_issued")
         said = {"access_token": token, "scope": ",".join(self.scopes), "expires_in": int(LIFETIME.total_seconds())}
         return Answer(200, said)
@@ -199,8 +203,9 @@ class Service:
         self.count("refused")
         return answer
 
-    def _oauth_error(self, code: str, text: str) -> Answer:
-        return self._refused(Answer(400, f"Oauth error {code}: {text}"))
+    def _oauth_error(self, code: str, text: str, wants_json: bool) -> Answer:
+        page = f"Oauth error {code}: {text}"
+        return self._refused(Answer(400, {"error": code, "error_description": text} if wants_json else page))
 
 
 @dataclass(frozen=True, slots=True)
