@@ -241,6 +241,19 @@ def test_a_count_above_its_limit_says_at_least(customers: int, limit: int | None
     assert answer["customersCount"] == said
 
 
+@pytest.mark.parametrize(
+    ("customers", "said"),
+    [
+        (20, {"count": 20, "precision": "EXACT"}),
+        (21, {"count": 21, "precision": "AT_LEAST"}),
+        (30, {"count": 21, "precision": "AT_LEAST"}),
+    ],
+)
+def test_a_count_goes_one_further_than_pages_do(customers: int, said: dict[str, Any]) -> None:
+    with serving(size=customers, limits=Limits(depth=20)) as client:
+        assert client.ask("{ customersCount(limit: null) { count precision } }")["customersCount"] == said
+
+
 def test_lines_beyond_the_first_page_are_on_the_next(clock: Clock) -> None:
     shop = Shop(now=clock)
     order = shop.add_order([shop.line(str(number), "1") for number in range(5)])

@@ -204,6 +204,18 @@ def test_records_are_chosen_when_it_is_run_and_read_as_they_are_then(clock: Cloc
     assert rows == [{"id": ada.id, "firstName": "Ada"}, {"id": bo.id, "firstName": "Boo"}]
 
 
+def test_what_was_deleted_meanwhile_is_not_read(clock: Clock) -> None:
+    shop = Shop(now=clock)
+    ada, bo = shop.add_customer(), shop.add_customer()
+
+    with serving(shop) as client:
+        gid = run(client, CUSTOMERS)
+        shop.delete_customer(ada)
+        rows = lines(finish(client, gid)["url"])
+
+    assert [row["id"] for row in rows] == [bo.id]
+
+
 def test_products_with_variants_and_collections_come_in_one_operation(clock: Clock) -> None:
     shop = Shop(now=clock)
     sale = shop.add_collection("Sale")
@@ -399,6 +411,7 @@ def test_without_the_scope_an_operation_fails_as_denied() -> None:
         shown = client.counts()["bulk_operations"][0]
 
     assert (end["status"], end["errorCode"], end["url"]) == ("FAILED", "ACCESS_DENIED", None)
+    assert end["completedAt"] is not None
     assert "read_customers" in shown["problem"]
 
 
@@ -474,7 +487,9 @@ def test_the_files_are_gone_when_the_stand_in_ends(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with serving(size=3) as client:
         finish(client, run(client, CUSTOMERS))
+        run(client, CUSTOMERS)
         during = list(tmp_path.rglob("*.jsonl"))
 
-    assert len(during) == 1
+    assert len(during) == 2
     assert list(tmp_path.iterdir()) == []
+    assert [each["status"] for each in client.counts()["bulk_operations"]] == ["COMPLETED", "CANCELED"]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hub_shopify.stand_in import Shop
 from hub_shopify.stand_in.records import Consent
+from hub_shopify.stand_in.schema import own_schema
 from tests.shopify_kit import NOW, Client, Clock, serving
 
 MICRO = timedelta(microseconds=1)
@@ -325,6 +326,34 @@ def test_lists_are_sorted_by_their_keys_then_by_id_across_pages(root: str, sort_
                 break
 
     assert found_ids == [each.id for each in sorted(records.values(), key=lambda each: (value(each), each.number))]
+
+
+LISTS = {
+    "customers": "CustomerSortKeys",
+    "orders": "OrderSortKeys",
+    "abandonedCheckouts": "AbandonedCheckoutSortKeys",
+    "products": "ProductSortKeys",
+    "collections": "CollectionSortKeys",
+    "bulkOperations": "BulkOperationsSortKeys",
+}
+
+
+@pytest.mark.parametrize("root", LISTS)
+def test_every_sort_key_that_shopify_has_sorts_and_pages(root: str) -> None:
+    text = f"""query($after: String) {{ {root}(first: 2, after: $after, sortKey: %s) {{
+        nodes {{ id }} pageInfo {{ endCursor }} }} }}"""
+    keys = own_schema("2026-10").type_map[LISTS[root]].values  # type: ignore[attr-defined]
+    with serving(size=12, seed=3) as client:
+        run = 'mutation { bulkOperationRunQuery(query: "{ customers { edges { node { id } } } }") { userErrors { code } } }'
+        for _ in range(4):
+            client.ask(run)
+        pages = {}
+        for key in keys:
+            first = client.ask(text % key)[root]
+            second = client.ask(text % key, after=first["pageInfo"]["endCursor"])[root]
+            pages[key] = [node["id"] for page in (first, second) for node in page["nodes"]]
+
+    assert {key: len(set(ids)) for key, ids in pages.items()} == dict.fromkeys(keys, 4)
 
 
 @pytest.mark.parametrize(

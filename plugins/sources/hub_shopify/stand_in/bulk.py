@@ -23,6 +23,7 @@ from graphql import DocumentNode, ExecutionResult
 
 from hub_shopify.stand_in.bulk_rules import Shape, check
 from hub_shopify.stand_in.records import Record
+from hub_shopify.stand_in.shop import Shop
 
 if TYPE_CHECKING:
     from hub_shopify.stand_in.context import Context
@@ -75,14 +76,15 @@ class _Work:
 
 
 class BulkOperations:
-    """The bulk operations of an app in a shop.
+    """The bulk operations of an app in ``shop``.
 
     ``execute`` runs a document in a context. ``take`` uses up a fault by name, or returns None. ``prepared`` are
     files of JSON lines, by root field, that are served as they are instead of reading the shop: for results that no
     shop in memory could have.
     """
 
-    def __init__(self, execute: Execute, take: Fault, prepared: Mapping[str, Path]) -> None:
+    def __init__(self, shop: Shop, execute: Execute, take: Fault, prepared: Mapping[str, Path]) -> None:
+        self._shop = shop
         self._execute = execute
         self._take = take
         self._prepared = prepared
@@ -94,7 +96,8 @@ class BulkOperations:
 
     def all(self) -> list[Operation]:
         """Return all operations, the oldest first."""
-        return list(self._operations.values())
+        with self._lock:
+            return list(self._operations.values())
 
     def run(self, query: str, context: Context, *, grouped: bool) -> tuple[Operation | None, list[tuple[str, str]]]:
         """Begin an operation, or return why not as codes with messages."""
@@ -109,7 +112,7 @@ class BulkOperations:
             if len(running) >= context.limits.bulk_running:
                 return None, [_too_many(running[-1], context.limits.bulk_running)]
             number = _FIRST_NUMBER + len(self._operations)
-            operation = Operation(number, query, context.now(), grouped)
+            operation = Operation(number, query, self._shop.now(), grouped)
             self._operations[operation.id] = operation
             self._begin(operation, document, checked.root, checked.shape, context)
             created = replace(operation, status="CREATED")
@@ -132,20 +135,21 @@ class BulkOperations:
             operation.status = "CANCELING"
             return replace(operation)
 
-    def file(self, path: str, now: datetime) -> Path | None:
+    def file(self, path: str) -> Path | None:
         """Return the file behind a result's address, unless it is too old."""
         found = self._files.get(path)
         if found is None:
             return None
         file, operation = found
-        return file if now < (operation.completed_at or now) + RESULT_KEPT else None
+        ended = operation.completed_at
+        return file if ended is not None and self._shop.now() < ended + RESULT_KEPT else None
 
     def close(self) -> None:
         """Stop all work and remove the files."""
         with self._lock:
-            for work in self._work.values():
-                work.out.close()
-            self._work.clear()
+            for operation in self._operations.values():
+                if not operation.ended:
+                    self._end(operation, "CANCELED")
             self._files.clear()
             if self._folder is not None:
                 self._folder.cleanup()
@@ -195,8 +199,9 @@ class BulkOperations:
             batch = list(islice(work.records, _AT_ONCE))
             if not batch:
                 return True
-            with work.context.shop.lock:
-                result = self._execute(work.document, replace(work.context, window=batch))
+            with self._shop.lock:
+                left = [record for record in batch if self._shop.find(record.id) is record]
+                result = self._execute(work.document, replace(work.context, window=left))
             if result.errors or result.data is None:
                 self._fail(operation, result)
                 return True
@@ -228,11 +233,10 @@ class BulkOperations:
         self._end(operation, "FAILED")
 
     def _end(self, operation: Operation, status: str, *, partial: bool = True) -> None:
-        operation.status = status
+        operation.status, operation.completed_at = status, self._shop.now()
         work = self._work.pop(operation.id, None)
         if work is None:
             return
-        operation.completed_at = work.context.now()
         work.out.close()
         size = work.file.stat().st_size
         if not size or (status != "COMPLETED" and not partial):

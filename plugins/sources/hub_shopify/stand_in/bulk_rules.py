@@ -209,6 +209,8 @@ def _is_list(kind: Any) -> bool:
 
 def _node_type(connection: GraphQLNamedType) -> GraphQLNamedType:
     """Return the type that a connection lists."""
-    nodes: Any = connection
-    kind: GraphQLNamedType = get_named_type(nodes.fields["nodes"].type)
-    return kind
+    kind: Any = connection
+    for field_name in ("edges", "node"):
+        kind = get_named_type(kind.fields[field_name].type)
+    found: GraphQLNamedType = kind
+    return found

@@ -13,7 +13,7 @@ from hub_shopify.stand_in.access import RECENT, Redaction, with_implied
 from hub_shopify.stand_in.lists import lists_of
 from hub_shopify.stand_in.paging import Page, Sorted, cut, everything, sort
 from hub_shopify.stand_in.schema import Schema
-from hub_shopify.stand_in.search import Reading, compile_search
+from hub_shopify.stand_in.search import Predicate, Reading, compile_search
 from hub_shopify.stand_in.shop import Shop
 
 if TYPE_CHECKING:
@@ -60,16 +60,16 @@ class Shelf:
         arguments: Mapping[str, Any],
         reading: Reading,
         *,
-        unless: tuple[str, Callable[[Any], bool]] | None = None,
+        shown: Predicate | None = None,
     ) -> Sorted:
         """Return the records of a type, or of those given, that a search asks for, sorted.
 
-        ``unless`` names what hides records and tells which: they depend on more than the search.
+        ``shown`` tells which of them the app may see, if not all; what it says may change with the clock.
         """
         query, sort_by = arguments.get("query") or "", arguments.get("sortKey") or "ID"
         reverse = bool(arguments.get("reverse"))
         key = (typename, query, sort_by, reading.version)
-        fresh = records is None and unless is None and "now" not in query.lower()
+        fresh = records is None and shown is None and "now" not in query.lower()
         if fresh and key in self._kept and self._kept[key][0] == self._shop.generation:
             self._kept.move_to_end(key)
             _, found, warnings = self._kept[key]
@@ -77,9 +77,8 @@ class Shelf:
             return Sorted(found.keys, found.records, found.sort_key, reverse)
         known = self._lists[typename]
         wanted = compile_search(query, known.filters, known.anywhere, reading)
-        hidden = unless[1] if unless else None
         among = self._shop.all_of(typename).values() if records is None else records
-        chosen = [record for record in among if wanted(record) and not (hidden and hidden(record))]
+        chosen = [record for record in among if wanted(record) and (shown is None or shown(record))]
         found = sort(chosen, known.sort_keys[sort_by], reverse=reverse)
         if fresh:
             self._kept[key] = (self._shop.generation, found, list(reading.warnings))
@@ -108,7 +107,6 @@ class Context:
     window: Sequence[Any] | None = None
     chosen: list[Any] | None = None
     warnings: list[dict[str, Any]] = field(default_factory=list)
-
     scopes: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -122,7 +120,7 @@ class Context:
     ) -> Sorted:
         """Return what a list's arguments ask for, as far as the app may see it."""
         reading = Reading(self.schema.version, self.now(), ZoneInfo(self.shop.about.timezone))
-        found = self.shelf.find(typename, records, arguments, reading, unless=self._hidden(typename, arguments))
+        found = self.shelf.find(typename, records, arguments, reading, shown=self._shown(typename, arguments))
         if reading.warnings:
             self.warnings.append({"path": [path], "query": arguments.get("query"), "warnings": list(reading.warnings)})
         return found
@@ -137,10 +135,12 @@ class Context:
         """Tell whether an order is recent enough for the app's scopes."""
         return "read_all_orders" in self.scopes or order.created_at >= self.now() - RECENT
 
-    def _hidden(self, typename: str, arguments: Mapping[str, Any]) -> tuple[str, Callable[[Any], bool]] | None:
+    def _shown(self, typename: str, arguments: Mapping[str, Any]) -> Predicate | None:
+        """Return what tells the records of a list that the app sees; None: all of them."""
+        tests: list[Predicate] = []
         if typename == "Order" and "read_all_orders" not in self.scopes:
-            return "old", lambda order: not self.sees_order(order)
+            tests.append(self.sees_order)
         if self.lag and arguments.get("query"):
             edge = self.now() - self.lag
-            return "late", lambda record: record.updated_at > edge
-        return None
+            tests.append(lambda record: record.updated_at <= edge)
+        return (lambda record: all(test(record) for test in tests)) if tests else None

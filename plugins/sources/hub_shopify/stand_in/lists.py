@@ -12,7 +12,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
-from hub_shopify.stand_in.records import Customer, Product
+from hub_shopify.stand_in.records import Address, Customer, Product
 from hub_shopify.stand_in.sales import Checkout, Order
 from hub_shopify.stand_in.search import Filter, Kind
 from hub_shopify.stand_in.shop import Shop
@@ -55,9 +55,12 @@ def _by_time(name: str) -> SortKey:
 _BY_ID = {"ID": SortKey(lambda record: record.number, int), "RELEVANCE": SortKey(lambda record: record.number, int)}
 
 
-def _countries(customer: Customer) -> list[str]:
-    address = customer.default_address
+def _country(address: Address | None) -> list[str]:
     return [word for word in (address.country, address.country_code_v2) if word] if address else []
+
+
+def _place(address: Address | None) -> str:
+    return " ".join([*_country(address), (address.city if address else None) or ""]).lower()
 
 
 def _order_status(order: Order) -> list[str]:
@@ -90,7 +93,7 @@ def _customers(shop: Shop) -> ListOf:
             "last_name": _text("last_name"),
             "state": _word("state"),
             "tag": _word("tags"),
-            "country": Filter(Kind.WORD, _countries),
+            "country": Filter(Kind.WORD, lambda customer: _country(customer.default_address)),
             "accepts_marketing": Filter(Kind.FLAG, lambda customer: customer.email_consent.state == "SUBSCRIBED"),
             "orders_count": Filter(Kind.NUMBER, lambda customer: len(shop.orders_of(customer.number))),
             "total_spent": Filter(Kind.NUMBER, lambda customer: amount_spent(shop, customer)),
@@ -100,17 +103,13 @@ def _customers(shop: Shop) -> ListOf:
             "CREATED_AT": _by_time("created_at"),
             "UPDATED_AT": _by_time("updated_at"),
             "NAME": SortKey(lambda customer: customer.display_name.lower()),
-            "LOCATION": SortKey(lambda customer: ",".join(_countries(customer)).lower()),
+            "LOCATION": SortKey(lambda customer: _place(customer.default_address)),
         },
         Filter(Kind.TEXT, lambda customer: [customer.email, customer.phone, customer.display_name, *customer.tags]),
     )
 
 
 def _orders(shop: Shop) -> ListOf:
-    def name(order: Order) -> str:
-        customer = shop.customers.get(order.customer or 0)
-        return customer.display_name.lower() if customer else ""
-
     return ListOf(
         "Order",
         {
@@ -133,28 +132,41 @@ def _orders(shop: Shop) -> ListOf:
             "sku": Filter(Kind.WORD, lambda order: [line.sku for line in order.lines]),
             "current_total_price": _number("current_total_price"),
         },
-        {
-            **_BY_ID,
-            "CREATED_AT": _by_time("created_at"),
-            "UPDATED_AT": _by_time("updated_at"),
-            "PROCESSED_AT": _by_time("processed_at"),
-            "ORDER_NUMBER": SortKey(lambda order: order.order_number, int),
-            "TOTAL_PRICE": SortKey(lambda order: order.total_price, Decimal),
-            "CURRENT_TOTAL_PRICE": SortKey(lambda order: order.current_total_price, Decimal),
-            "CUSTOMER_NAME": SortKey(name),
-            "FINANCIAL_STATUS": SortKey(lambda order: order.display_financial_status),
-            "FULFILLMENT_STATUS": SortKey(lambda order: order.display_fulfillment_status),
-            "TOTAL_ITEMS_QUANTITY": SortKey(lambda order: sum(line.quantity for line in order.lines), int),
-        },
+        _order_sort_keys(shop),
         Filter(Kind.TEXT, lambda order: [order.name, order.email, order.phone, *order.tags]),
     )
 
 
-def _checkouts(shop: Shop) -> ListOf:
-    def name(checkout: Checkout) -> str:
-        customer = shop.customers.get(checkout.customer or 0)
+def _order_sort_keys(shop: Shop) -> dict[str, SortKey]:
+    return {
+        **_BY_ID,
+        "CREATED_AT": _by_time("created_at"),
+        "UPDATED_AT": _by_time("updated_at"),
+        "PROCESSED_AT": _by_time("processed_at"),
+        "ORDER_NUMBER": SortKey(lambda order: order.order_number, int),
+        "TOTAL_PRICE": SortKey(lambda order: order.total_price, Decimal),
+        "CURRENT_TOTAL_PRICE": SortKey(lambda order: order.current_total_price, Decimal),
+        "CUSTOMER_NAME": SortKey(_customers_name(shop)),
+        "FINANCIAL_STATUS": SortKey(lambda order: order.display_financial_status),
+        "FULFILLMENT_STATUS": SortKey(lambda order: order.display_fulfillment_status),
+        "TOTAL_ITEMS_QUANTITY": SortKey(lambda order: sum(line.quantity for line in order.lines), int),
+        "DESTINATION": SortKey(lambda order: _place(order.shipping_address)),
+        "PO_NUMBER": SortKey(lambda _: ""),  # this shop's orders have none
+    }
+
+
+def _customers_name(shop: Shop) -> Value:
+    """Return what finds the name of the customer of an order or checkout."""
+
+    def name(record: Order | Checkout) -> str:
+        customer = shop.customers.get(record.customer or 0)
         return customer.display_name.lower() if customer else ""
 
+    return name
+
+
+def _checkouts(shop: Shop) -> ListOf:
+    name = _customers_name(shop)
     return ListOf(
         "AbandonedCheckout",
         {

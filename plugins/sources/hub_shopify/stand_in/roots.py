@@ -11,7 +11,6 @@ from hub_shopify.stand_in.paging import Page, everything
 from hub_shopify.stand_in.sales import Order
 from hub_shopify.stand_in.schema import VERSIONS
 
-_COUNTED = 25_000  # counts above say one more, "Shopify API limits"
 _OPENED = "2019-03-01T09:00:00Z"
 
 
@@ -31,11 +30,11 @@ def _listed(typename: str, path: str, sort_key: str = "ID") -> Field:
 def _counted(typename: str, path: str) -> Field:
     def answer(_root: Any, context: Context, arguments: Arguments) -> dict[str, Any]:
         total = len(context.list_of(typename, arguments, path=path).records)
-        limit = arguments.get("limit", 10_000)
-        shown = min(total, _COUNTED + 1)
+        limit, most = arguments.get("limit", 10_000), context.limits.depth
+        shown = min(total, most + 1)  # one more than can be paged says that there are more: "Shopify API limits"
         if limit is not None and shown > limit:
             return {"count": limit, "precision": "AT_LEAST"}
-        return {"count": shown, "precision": "EXACT" if total <= _COUNTED else "AT_LEAST"}
+        return {"count": shown, "precision": "EXACT" if total <= most else "AT_LEAST"}
 
     return answer
 

@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._wait()
         service = self.owner.service
-        file = service.bulk.file(urlsplit(self.path).path, service.shop.now())
+        file = service.bulk.file(urlsplit(self.path).path)
         if file is None:
             self._send(Answer(HTTPStatus.NOT_FOUND, {"errors": "Not Found"}))
         else:

@@ -56,7 +56,7 @@ class Service:
         self.scopes = scopes
         self.address = ""
         self.bucket = Bucket(limits.bucket, limits.restore_rate, shop.now)
-        self.bulk = BulkOperations(self._execute, faults.take, prepared)
+        self.bulk = BulkOperations(shop, self._execute, faults.take, prepared)
         self.counts = {"served": 0, "refused": 0, "throttled": 0, "points_used": 0, "downloads": 0, "tokens_issued": 0}
         self._tokens = tokens
         self._faults = faults
