@@ -24,6 +24,7 @@ _PLACES = (
     ("SE", "Sweden", "Malmö", "211 18", "+46 70 174 06 {:02}"),
     ("DE", "Germany", "Hamburg", "20095", "+49 1512 345 {:02}{:02}"),
 )
+_LOCALES = {"DK": "da", "SE": "sv", "DE": "de"}
 _GOODS = {
     "Boots": ("Trail Boot", "City Boot", "Winter Boot", "Rain Boot"),
     "Sneakers": ("Canvas Sneaker", "Court Sneaker", "Running Sneaker"),
@@ -95,7 +96,7 @@ def _customer(shop: Shop, dice: random.Random, created: datetime, number: int) -
         phone=_phone(phone, number) if has_phone else None,
         first_name=first,
         last_name=last,
-        locale=code.lower() if code != "DK" else "da",
+        locale=_LOCALES[code],
         tags=sorted(tag for tag in ("newsletter", "vip", "wholesale") if dice.random() < 0.08),
         email_consent=_consent(
             dice, created, ("SUBSCRIBED",) * 6 + ("NOT_SUBSCRIBED",) * 3 + ("UNSUBSCRIBED", "PENDING")
@@ -133,7 +134,7 @@ def _order(shop: Shop, dice: random.Random, now: datetime, placed: datetime, cus
         total_tax=Decimal(dice.randrange(10, 90)),
         cart_token=f"c1-{dice.getrandbits(64):016x}",
         checkout_token=f"{dice.getrandbits(64):016x}",
-        **({} if customer else {"email": f"guest.{dice.getrandbits(24):x}@example.com"}),
+        **({"shipping_address": customer.default_address} if customer else {"email": _guest(dice)}),
     )
     _journey(shop, dice, order)
     if dice.random() < 0.25:
@@ -143,6 +144,10 @@ def _order(shop: Shop, dice: random.Random, now: datetime, placed: datetime, cus
     elif dice.random() < 0.02:
         shop.cancel_order(order)
     return _settle(order, now)
+
+
+def _guest(dice: random.Random) -> str:
+    return f"guest.{dice.getrandbits(24):x}@example.com"
 
 
 def _settle(order: Order, now: datetime) -> Order:
