@@ -38,7 +38,7 @@ from hub.api.segments import (
     within,
 )
 from hub.api.settings import Config, Duration, Endpoint, Field, Secret, format_duration, parse_duration
-from hub.api.sources import Gone, Merged, Page, Reach, Reject, Source, SourceConfig, Stream
+from hub.api.sources import Gone, Merged, Page, Reach, Reject, Remaining, Source, SourceConfig, Stream
 from hub.api.stand_ins import Fault, StandIn
 from hub.api.tables import TABLES, Column, Kind, Table
 from hub.errors import (
@@ -94,6 +94,7 @@ __all__ = [
     "Reader",
     "Reject",
     "RejectedError",
+    "Remaining",
     "Reply",
     "Secret",
     "Segment",

@@ -20,6 +20,8 @@ class Finding:
     """One thing that a check saw, and what to do about it.
 
     ``code`` names the kind of finding for machines (``duplicate-emails``); ``count`` is how often it was seen.
+    ``lacks`` is a table and a column that a source cannot give (``("customers", "email")``): hub makes light of an
+    error where another source of the same system gives it, which the source itself cannot know.
     """
 
     level: Level
@@ -27,6 +29,7 @@ class Finding:
     next_step: str | None = None
     code: str | None = None
     count: int | None = None
+    lacks: tuple[str, str] | None = None
 
     @classmethod
     def ok(cls, text: str) -> Finding:
@@ -47,7 +50,13 @@ class Finding:
 
     @classmethod
     def error(
-        cls, text: str, *, next_step: str | None = None, code: str | None = None, count: int | None = None
+        cls,
+        text: str,
+        *,
+        next_step: str | None = None,
+        code: str | None = None,
+        count: int | None = None,
+        lacks: tuple[str, str] | None = None,
     ) -> Finding:
         """Say that the connection cannot work like this."""
-        return cls(Level.ERROR, text, next_step, code, count)
+        return cls(Level.ERROR, text, next_step, code, count, lacks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -65,6 +66,13 @@ class Http(Protocol):
 
     def download(self, url: str) -> AbstractContextManager[Iterator[bytes]]:
         """Stream an absolute address line by line, without the connection's credentials."""
+
+    def save(self, url: str, path: Path) -> None:
+        """Fetch an absolute address into a file, without the connection's credentials.
+
+        A file that is there already is the beginning of it and is continued, so that a large one that broke off is
+        not fetched anew; remove it to begin again. Counted as a read, and retried like one.
+        """
 
 
 Connect = Callable[..., Http]

@@ -72,8 +72,25 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
+class Remaining:
+    """Everything of a table that the other side still has: what is stored beyond it has gone.
+
+    For sides that tell nobody about deletions. ``keys`` are values of the table's own first key column (customer_id,
+    order_id, subject), as a sequence or as Arrow with one column; a reader where they are very many. Rows whose time
+    is earlier than ``since`` (UTC) are not judged. Children go with their parents. Where more than the guard
+    ``max_shrink`` would go, nothing of the page is stored until somebody approves.
+    """
+
+    table: str
+    keys: Any
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A part of a stream; stored whole, together with its cursor, or not at all.
+
+    A page may bring nothing but a cursor: to keep what must outlive the process, such as a job begun elsewhere.
 
     Attributes:
         tables: rows per canonical table, as mappings or Arrow. Values may be text: hub casts them to the
@@ -82,6 +99,7 @@ class Page:
             1) and ``_raw`` (the row as it was), used when it is rejected.
         cursor: any JSON value, handed back as ``since`` at the next read.
         gone, merged: deletions and merges that the other side reported.
+        remaining: all that still exists, where it reports no deletions; for streams of ``changes``.
         rejected: rows that the source itself could not read.
         window: (from, until), UTC: the period that a page of a ``window`` stream replaces.
         total: how many rows the read will have in all, where the vendor tells; for progress.
@@ -96,6 +114,7 @@ class Page:
     window: tuple[datetime, datetime] | None = None
     total: int | None = None
     notes: Sequence[str] = ()
+    remaining: Sequence[Remaining] = ()
 
 
 @dataclass(frozen=True, slots=True)

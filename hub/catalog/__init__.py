@@ -8,6 +8,7 @@ from hub.catalog.facts import FACT_COLUMNS, tables_behind
 from hub.catalog.models import (
     CatalogSettings,
     ErasureReport,
+    Given,
     Matches,
     OptOut,
     RebuildReport,
@@ -25,6 +26,7 @@ __all__ = [
     "Catalog",
     "CatalogSettings",
     "ErasureReport",
+    "Given",
     "Matches",
     "OptOut",
     "RebuildReport",

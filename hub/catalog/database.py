@@ -15,9 +15,9 @@ from typing import Protocol
 import duckdb
 
 from hub.api import TABLES, Table
-from hub.catalog.blocks import one, sql, statements
-from hub.catalog.models import CatalogSettings
-from hub.catalog.registry import naive
+from hub.catalog.blocks import one, quoted, sql, statements
+from hub.catalog.models import CatalogSettings, Given
+from hub.catalog.registry import Registry, naive
 from hub.catalog.session import Session
 from hub.catalog.writer import Writer
 from hub.errors import BusyError, HubError
@@ -143,6 +143,27 @@ class Catalog:
                 con.execute("begin")
                 derive.make(Session(con, self.tables, self.settings, now, now))
                 con.execute("commit")
+        finally:
+            con.close()
+
+    def given(self, table: str, column: str) -> list[Given]:
+        """Count what each source gave of a table when it was last pulled, and how much of it has a column's value.
+
+        Raises:
+            BusyError: another process or session holds the catalog.
+        """
+        if not self.exists:
+            return []
+        con = self._connect(read_only=True, wait=0.0)
+        try:
+            if not self._marks_of(con):
+                return []
+            loads = Registry(con, datetime.now(UTC)).of_table(table)
+            counts = {
+                load.source: one(con, sql("schema.given", target=load.physical, column=quoted(column)))
+                for load in loads
+            }
+            return [Given(source, *count) for source, count in counts.items() if count]
         finally:
             con.close()
 

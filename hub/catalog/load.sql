@@ -35,11 +35,32 @@ select count(*) from {target}
 -- name: is_empty
 select not exists (select 1 from {target})
 
--- name: delete_key
-delete from {target} where {key} = read_id($value)
+-- name: delete_keys
+delete from {target} where {key} in (select read_id(unnest(cast($keys as varchar[]))))
 
--- name: addresses_of_key
-select distinct email, phone, customer_id from {target} where {key} = read_id($value)
+-- name: ids_of_keys
+select distinct read_id(unnest(cast($keys as varchar[])))
+
+-- name: addresses_of_keys
+select distinct email, phone, customer_id from {target} where {key} in (select read_id(unnest(cast($keys as varchar[]))))
+
+-- name: find_lost
+-- Every key that is judged, with its rows and whether it remains.
+create or replace temporary table {lost} as
+with remaining as (select distinct read_id(cast({column} as varchar)) as key from incoming)
+select t.{key} as key, count(*) as rows, count(r.key) > 0 as remains
+from {target} as t left join remaining as r on r.key = t.{key}
+where coalesce(cast({time} as timestamp) >= cast($since as timestamp), cast($since as timestamp) is null)
+group by all
+
+-- name: count_lost
+select coalesce(sum(rows), 0), coalesce(sum(rows) filter (remains), 0) from {lost}
+
+-- name: delete_lost
+delete from {target} where {key} in (select key from {lost} where not remains)
+
+-- name: drop_lost
+drop table {lost}
 
 -- name: erased_addresses
 create or replace temporary table erased_here as
@@ -61,7 +82,9 @@ select exists (select 1 from erased_here)
 
 -- name: show_addresses
 update {target} as t set shown_email = c.email, shown_phone = c.phone
-from (select customer_id, arg_min(email, rank) as email, arg_min(phone, rank) as phone from ({customers}) group by 1) as c
+from (select customer_id, (record).email as email, (record).phone as phone from (
+          select customer_id, arg_min(struct_pack(email := email, phone := phone), rank) as record
+          from ({customers}) group by 1)) as c
 where t.subject_kind = 'customer_id' and t.subject = c.customer_id
   and t.shown_email is null and t.shown_phone is null
 

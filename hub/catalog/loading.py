@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from hub.api import Gone, Page, Reject, Stream, Table
+from hub.api import Page, Reject, Stream, Table
 from hub.catalog.blocks import one, quoted, sql
 from hub.catalog.consenting import show_addresses, withdrawals
 from hub.catalog.erased import drop_erased
+from hub.catalog.leaving import Departures, ShrunkError
 from hub.catalog.models import OptOut, Shrink, StreamReport
 from hub.catalog.pages import to_arrow
 from hub.catalog.reader import keep_last, read_rows
@@ -66,6 +67,8 @@ class Loader:
         try:
             for page in pages:
                 self._take(page, snapshot)
+        except ShrunkError as error:
+            self.report.shrunk, self.report.changed = error.shrunk, False
         except BaseException:
             self._discard_staged()
             raise
@@ -99,17 +102,28 @@ class Loader:
     def _store(self, page: Page, snapshot: bool, rejected: list[tuple[Any, ...]]) -> None:
         for reject in page.rejected:
             self._reject(reject)
+        known = len(self.registry.all())
         loads = {name: self._load_of(name, snapshot) for name in page.tables}
         fresh: dict[str, str] = {}
         for name, rows in page.tables.items():
             fresh[name] = self._read(name, loads[name], rows, snapshot, page, rejected)
         if not snapshot:
             self._settle(page, loads, fresh)
-            self._gone(page)
+            left = self._leave(page)
             self._set_cursor(page.cursor)
-            self.con.execute(sql("schema.touch"))
-            self.report.changed = True
+            brought = page.window or any(not self._is_empty(name) for name in fresh.values())
+            if left or brought or len(self.registry.all()) > known:
+                # A page that brings nothing, such as a job's number to remember, is no reason to merge again.
+                self.con.execute(sql("schema.touch"))
+                self.report.changed = True
         self._cursor = page.cursor
+
+    def _leave(self, page: Page) -> bool:
+        """Take out what has gone; tell whether anything had."""
+        task = self.task
+        departures = Departures(self.con, self.tables, self.registry, task.source, task.system)
+        reported = departures.apply(page, self._block_erased)
+        return departures.keep_only(task.name, page.remaining, self._believe) or reported
 
     def _load_of(self, name: str, snapshot: bool) -> Load:
         task = self.task
@@ -190,42 +204,9 @@ class Loader:
             self.con.execute(sql("load.parents", key=key, page=page_table))
             self.con.execute(sql("load.replace_children", target=load.physical, key=key))
 
-    def _gone(self, page: Page) -> None:
-        for gone in page.gone:
-            self._delete(gone)
-        for merged in page.merged:
-            who = {"source": self.task.source, "system": self.task.system}
-            self.con.execute(sql("schema.merge_id"), who | {"customer_id": merged.customer_id, "into_id": merged.into})
-            self._delete(Gone("customers", merged.customer_id))
-
-    def _delete(self, gone: Gone) -> None:
-        if gone.table not in self.tables:
-            raise PluginError(f"source {self.task.source}: {gone.table!r} is no table")
-        table = self.tables[gone.table]
-        key = quoted(own_key(table)[0])
-        if gone.erased:
-            self._block_erased(gone)
-        for load in self.registry.of_source(self.task.source):
-            other = self.tables[load.table]
-            if gone.table in (load.table, other.parent):
-                self.con.execute(sql("load.delete_key", target=load.physical, key=key), {"value": gone.key})
-
-    def _block_erased(self, gone: Gone) -> None:
-        addresses: set[str] = set()
-        if gone.table == "customers":
-            key = one(self.con, "select read_id($key)", {"key": gone.key})
-            addresses.add(f"customer:{self.task.system}:{key[0] if key else gone.key}")
-        for load in self.registry.of_table(gone.table):
-            if load.system != self.task.system:
-                continue
-            query = sql("load.addresses_of_key", target=load.physical, key=quoted(own_key(self.tables[gone.table])[0]))
-            for email, phone, customer_id in self.con.execute(query, {"value": gone.key}).fetchall():
-                kinds = (("email", email), ("phone", phone), (f"customer:{self.task.system}", customer_id))
-                addresses.update(f"{kind}:{value}" for kind, value in kinds if value)
-        self.report.erased += sorted(addresses)
-        self.task.on_blocks(
-            [OptOut(address, "*", "erasure", self.task.now, self.task.source) for address in sorted(addresses)]
-        )
+    def _block_erased(self, addresses: list[str]) -> None:
+        self.report.erased += addresses
+        self.task.on_blocks([OptOut(address, "*", "erasure", self.task.now, self.task.source) for address in addresses])
 
     def _finish_snapshot(self) -> None:
         if not self._staged:
@@ -274,14 +255,13 @@ class Loader:
 
     def _shrink(self, load: Load) -> Shrink | None:
         old = self.registry.visible(self.task.source, self.task.name, load.table)
-        if old is None:
-            return None
-        before, after = self._count(old.physical), self._count(load.physical)
-        approved = self.task.accept_shrink.get(load.table)
+        return self._believe(load.table, self._count(old.physical), self._count(load.physical)) if old else None
+
+    def _believe(self, table: str, before: int, after: int) -> Shrink | None:
+        approved = self.task.accept_shrink.get(table)
         if approved is not None and after >= approved * _APPROVED_SLACK:
             return None
-        lost = before - after
-        return Shrink(load.table, before, after) if lost > self.task.guards.max_shrink * before else None
+        return Shrink(table, before, after) if before - after > self.task.guards.max_shrink * before else None
 
     def _judge_snapshot(self, rejected: list[tuple[Any, ...]]) -> None:
         ids = [load.load_id for load in self._staged.values()]

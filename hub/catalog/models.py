@@ -52,7 +52,7 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class Shrink:
-    """A snapshot's table that lost too much to be believed; its old content stands."""
+    """A table that lost too much to be believed; its old content stands."""
 
     table: str
     before: int
@@ -64,7 +64,7 @@ class StreamReport:
     """What reading one stream did.
 
     ``read`` and ``rejected`` count rows per table, ``dropped`` rows of erased people. ``shrunk`` names the tables
-    for which a snapshot stays staged. ``erased`` are the address texts of people the other side erased: the
+    that lost too much to be believed. ``erased`` are the address texts of people the other side erased: the
     caller erases them everywhere.
     """
 
@@ -147,3 +147,11 @@ class TableReach(NamedTuple):
     source: str
     start: datetime | None
     fresh_until: datetime | None
+
+
+class Given(NamedTuple):
+    """How many rows of a table one source gave, and how many of them have a value in a column."""
+
+    source: str
+    rows: int
+    filled: int

@@ -81,3 +81,6 @@ where list_contains($loads, load_id) order by load_id, record nulls first limit 
 -- name: merge_id
 insert into merged_ids select $source, $system, read_id($customer_id), read_id($into_id)
 where not exists (select 1 from merged_ids where source = $source and customer_id = read_id($customer_id) and into_id = read_id($into_id))
+
+-- name: given
+select count(*), count({column}) from {target}

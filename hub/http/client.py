@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
@@ -128,6 +129,21 @@ class Client:
         """Stream an absolute address line by line, without the connection's credentials."""
         return self._download(url)
 
+    def save(self, url: str, path: Path) -> None:
+        """Fetch an absolute address into a file, without the connection's credentials; continue one that is there."""
+        where = url.partition("?")[0]
+
+        def attempt() -> None:
+            with self._turn:
+                self.reads += 1
+            with self._limiter.slot():
+                try:
+                    self._fetch(url, where, path)
+                except httpx.HTTPError as error:
+                    self._fail("GET", where, error, writes=False)
+
+        self._retrying.copy(retry=tenacity.retry_if_exception_type(TransientError))(attempt)
+
     def close(self) -> None:
         """Close the sockets."""
         self._client.close()
@@ -223,6 +239,24 @@ class Client:
     def _excerpt(self, text: str) -> str:
         # Redacted before it is cut, so that no half of a secret is left at the edge.
         return self._redact(" ".join(text[: 20 * EXCERPT].split()))[:EXCERPT]
+
+    def _fetch(self, url: str, where: str, path: Path) -> None:
+        held = path.stat().st_size if path.exists() else 0
+        # What is encoded on the way could not be continued.
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={held}-"} if held else {})
+        with self._bare.stream("GET", url, headers=headers) as answer:
+            if answer.status_code == 416 and held:
+                whole = answer.headers.get("content-range", "").rpartition("/")[2]
+                if whole in {"", "*", str(held)}:
+                    return
+                path.unlink()
+                raise TransientError(f"GET {where}: what was fetched before is not its beginning")
+            if answer.status_code >= 300:
+                reply = Reply(answer.status_code, answer.headers, answer.read(), self._excerpt)
+                raise self._judge("GET", where, reply, writes=False)
+            with path.open("ab" if answer.status_code == 206 else "wb") as file:
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
 
     @contextmanager
     def _download(self, url: str) -> Iterator[Iterator[bytes]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from hub.api import Connection, Finding
-from hub.errors import HubError
+from hub.api import Connection, Finding, Level
+from hub.errors import BusyError, HubError
 from hub.ledger import Ledger
 from hub.sync.lines import close_line
 from hub.sync.wiring import Wiring
@@ -15,7 +16,8 @@ def check_online(wiring: Wiring) -> Iterator[tuple[str, Finding]]:
     """Yield (connection, finding) for every source and destination that is switched on."""
     with wiring.open_ledger() as ledger:
         for name in wiring.live_sources:
-            yield from ((f"source {name}", finding) for finding in _ask(wiring, ledger, "source", name))
+            for finding in _ask(wiring, ledger, "source", name):
+                yield f"source {name}", _weigh(wiring, name, finding)
         for name in wiring.live_destinations:
             yield from ((f"destination {name}", finding) for finding in _ask(wiring, ledger, "destination", name))
 
@@ -34,3 +36,27 @@ def _ask(wiring: Wiring, ledger: Ledger, kind: str, name: str) -> Iterator[Findi
         yield Finding.error(f"its check broke: {error!r}", next_step="report it to the plugin's author")
     finally:
         close_line(connection)
+
+
+def _weigh(wiring: Wiring, name: str, finding: Finding) -> Finding:
+    """Make light of what a source cannot give where another door to the same shop gives it."""
+    if finding.lacks is None or finding.level is not Level.ERROR:
+        return finding
+    sources = wiring.live_sources
+    system = wiring.system_of(sources[name])
+    others = [other for other, settings in sources.items() if other != name and wiring.system_of(settings) == system]
+    if not others:
+        return finding
+    table, column = finding.lacks
+    try:
+        given = {each.source: each for each in wiring.catalog.given(table, column)}
+    except BusyError as error:
+        return replace(finding, level=Level.WARNING, text=f"{finding.text}; whether another source does: {error}")
+    givers = [f"{other} gives {given[other].filled:,}" for other in others if other in given and given[other].filled]
+    if givers:
+        return replace(finding, level=Level.INFO, text=f"{finding.text}; {', '.join(givers)}", next_step=None)
+    unread = [other for other in others if other not in given]
+    if unread:
+        text = f"{finding.text}; whether {' or '.join(unread)} does is seen after `hub pull {wiring.named}`"
+        return replace(finding, level=Level.WARNING, text=text)
+    return finding

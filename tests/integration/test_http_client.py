@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,9 +47,11 @@ class Vendor:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("content-length", str(len(content)))
+                if "content-length" not in headers:
+                    self.send_header("content-length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+                self.close_connection = headers.get("content-length", str(len(content))) != str(len(content))
 
             def log_message(self, *_: Any) -> None:
                 """Keep quiet."""
@@ -369,6 +372,65 @@ def test_download_that_is_refused_names_no_signature(bench: Bench) -> None:
         pass
 
     assert "signature" not in str(caught.value)
+
+
+def test_a_file_is_saved_without_credentials(bench: Bench, tmp_path: Path) -> None:
+    http = bench.client(headers={"api-key": "s3cret-key"}, auth=("user", "password"))
+    bench.answer(200, b"one\ntwo\n")
+
+    http.save(f"{bench.vendor.base_url}/export.jsonl?signature=abc", tmp_path / "export")
+
+    assert (tmp_path / "export").read_bytes() == b"one\ntwo\n"
+    headers = {name.lower() for name in bench.vendor.asked[0]["headers"]}
+    assert headers.isdisjoint({"api-key", "authorization", "range"})
+    assert (http.reads, http.writes) == (1, 0)
+
+
+def test_a_file_that_broke_off_is_continued(bench: Bench, tmp_path: Path) -> None:
+    bench.answer(200, b"one\ntw", {"content-length": "8"})  # hangs up before the end
+    bench.answer(206, b"o\n", {"content-range": "bytes 6-7/8"})
+
+    bench.client().save(f"{bench.vendor.base_url}/export", tmp_path / "export")
+
+    assert (tmp_path / "export").read_bytes() == b"one\ntwo\n"
+    assert [asked["headers"].get("Range") for asked in bench.vendor.asked] == [None, "bytes=6-"]
+    assert bench.slept == [0.5]
+
+
+def test_a_side_that_cannot_continue_a_file_sends_it_anew(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "export").write_bytes(b"one\ntw")
+    bench.answer(200, b"one\ntwo\n")
+
+    bench.client().save(f"{bench.vendor.base_url}/export", tmp_path / "export")
+
+    assert (tmp_path / "export").read_bytes() == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    ("held", "whole", "asked"),
+    [(b"one\ntwo\n", "bytes */8", 1), (b"one\ntwo\n", None, 1), (b"something longer", "bytes */8", 2)],
+)
+def test_a_whole_file_is_left_alone_and_a_strange_one_fetched_anew(
+    bench: Bench, tmp_path: Path, held: bytes, whole: str | None, asked: int
+) -> None:
+    (tmp_path / "export").write_bytes(held)
+    bench.answer(416, b"", {"content-range": whole} if whole else {})
+    bench.answer(200, b"one\ntwo\n")
+
+    bench.client().save(f"{bench.vendor.base_url}/export", tmp_path / "export")
+
+    assert (tmp_path / "export").read_bytes() == b"one\ntwo\n"
+    assert len(bench.vendor.asked) == asked
+
+
+def test_a_file_that_is_refused_is_not_begun_and_names_no_signature(bench: Bench, tmp_path: Path) -> None:
+    bench.answer(403, b"expired")
+
+    with pytest.raises(api.AuthError, match="answered 403: expired") as caught:
+        bench.client().save(f"{bench.vendor.base_url}/export?signature=abc", tmp_path / "export")
+
+    assert "signature" not in str(caught.value)
+    assert not (tmp_path / "export").exists()
 
 
 def test_redirect_of_a_write_is_not_followed(bench: Bench) -> None:
