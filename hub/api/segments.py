@@ -29,6 +29,11 @@ class Test(StrEnum):
     WITHIN = "within"
     NOT_WITHIN = "not within"
     IS = "is"
+    ONE_OF = "one of"
+    HAS_ANY = "has any of"
+    HAS_ALL = "has all of"
+    HAS_NONE = "has none of"
+    BEGINS_WITH = "begins with one of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,62 +48,104 @@ class Percentile:
     percent: float | str
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnValue:
+    """The value of another column of the base, for a bound that differs from person to person."""
+
+    column: str
+
+
 Bound = Any
-"""A value, the name of a setting (``"$min_spend"``) or a Percentile."""
+"""A value, the name of a setting (``"$min_spend"``), a Percentile or a ColumnValue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One condition of a rule; made by ``at_least`` and its sisters.
 
-    A condition whose setting is None is left out; so is one whose ``unless`` setting is not None. A missing
-    value in the column is "insufficient data": the person is out, with that reason.
+    A condition whose setting is None is left out; so is one whose ``unless`` setting is not None, and one whose
+    ``when`` names a setting and a value that it does not have. A missing value in the column is "insufficient data":
+    the person is out, with that reason. Texts are compared with lists of texts whatever their case.
     """
 
     column: str
     test: Test
     bound: Bound
     unless: str | None = None
+    when: tuple[str, Any] | None = None
 
 
-def at_least(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+_When = tuple[str, Any] | None
+
+
+def at_least(column: str, bound: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand ``column >= bound``."""
-    return Condition(column, Test.AT_LEAST, bound, unless)
+    return Condition(column, Test.AT_LEAST, bound, unless, when)
 
 
-def at_most(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+def at_most(column: str, bound: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand ``column <= bound``."""
-    return Condition(column, Test.AT_MOST, bound, unless)
+    return Condition(column, Test.AT_MOST, bound, unless, when)
 
 
-def more_than(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+def more_than(column: str, bound: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand ``column > bound``."""
-    return Condition(column, Test.MORE_THAN, bound, unless)
+    return Condition(column, Test.MORE_THAN, bound, unless, when)
 
 
-def less_than(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+def less_than(column: str, bound: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand ``column < bound``."""
-    return Condition(column, Test.LESS_THAN, bound, unless)
+    return Condition(column, Test.LESS_THAN, bound, unless, when)
 
 
-def equals(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+def equals(column: str, bound: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand ``column = bound``."""
-    return Condition(column, Test.EQUALS, bound, unless)
+    return Condition(column, Test.EQUALS, bound, unless, when)
 
 
-def within(column: str, window: Bound, *, unless: str | None = None) -> Condition:
+def within(column: str, window: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand a time in the half-open window ``as_of - window < column <= as_of``."""
-    return Condition(column, Test.WITHIN, window, unless)
+    return Condition(column, Test.WITHIN, window, unless, when)
 
 
-def not_within(column: str, window: Bound, *, unless: str | None = None) -> Condition:
+def not_within(column: str, window: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand a time at or before ``as_of - window``."""
-    return Condition(column, Test.NOT_WITHIN, window, unless)
+    return Condition(column, Test.NOT_WITHIN, window, unless, when)
+
+
+def one_of(column: str, texts: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
+    """Demand a text that is one of a list."""
+    return Condition(column, Test.ONE_OF, texts, unless, when)
+
+
+def has_any(column: str, texts: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
+    """Demand a list of texts that shares at least one with another list."""
+    return Condition(column, Test.HAS_ANY, texts, unless, when)
+
+
+def has_all(column: str, texts: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
+    """Demand a list of texts that holds all of another list."""
+    return Condition(column, Test.HAS_ALL, texts, unless, when)
+
+
+def has_none(column: str, texts: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
+    """Demand a list of texts that shares none with another list."""
+    return Condition(column, Test.HAS_NONE, texts, unless, when)
+
+
+def begins_with(column: str, texts: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
+    """Demand a text that begins with one of a list."""
+    return Condition(column, Test.BEGINS_WITH, texts, unless, when)
 
 
 def percentile(column: str, percent: float | str) -> Percentile:
     """Name the value at a percentile of the base, by nearest rank."""
     return Percentile(column, percent)
+
+
+def column_value(column: str) -> ColumnValue:
+    """Name another column of the base, whose value for the same person is the bound."""
+    return ColumnValue(column)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from rich.table import Table
 from rich.text import Text
 
-from hub.api import Condition, Destination, Percentile, Segment, Source, format_duration
+from hub.api import ColumnValue, Condition, Destination, Percentile, Segment, Source, format_duration
 from hub.config.validate import is_secret, model_in, setting_names
 from hub.report.tables import simple_table
 
@@ -165,8 +165,11 @@ def _condition_words(condition: Condition) -> str:
     bound = condition.bound
     if isinstance(bound, Percentile):
         bound = f"the {bound.percent} percentile of {bound.column}"
+    if isinstance(bound, ColumnValue):
+        bound = bound.column
     unless = f", unless {condition.unless} is set" if condition.unless else ""
-    return f"{condition.column} {condition.test} {plain(bound)}{unless}"
+    when = f", where {condition.when[0]} is {plain(condition.when[1])}" if condition.when else ""
+    return f"{condition.column} {condition.test} {plain(bound)}{unless}{when}"
 
 
 def _with_defaults(plugin: type[Segment[Any]]) -> str:

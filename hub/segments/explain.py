@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from hub.api import PluginError, Test
+from hub.api import ColumnValue, PluginError, Test
 from hub.segments.check import Checker
 from hub.segments.definitions import Definition, in_order
 from hub.segments.freshness import missing_tables, short_history, stale_orders
@@ -143,14 +143,15 @@ def _rows(session: SessionLike, query: Query, prepared: Any) -> list[dict[str, A
 def _observed(session: SessionLike, compiled: Compiled, limit: Threshold, row: dict[str, Any], number: int) -> Observed:
     condition = limit.condition
     value = row[condition.column]
+    threshold = row[limit.bound.column] if isinstance(limit.bound, ColumnValue) else limit.bound
     verdict = Verdict.PASSED if row[f"hub_test_{number}"] else Verdict.FAILED
-    if value is None and condition.test is not Test.IS:
+    if condition.test is not Test.IS and (value is None or row[f"hub_test_{number}"] is None):
         verdict = Verdict.INSUFFICIENT_DATA
     return Observed(
         condition.column,
         value,
         condition.test,
-        limit.bound,
+        threshold,
         verdict,
         session.as_of,
         compiled.strategy.base.units.get(condition.column),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub.api import Condition, Test
+from hub.api import ColumnValue, Condition, Test
 
 PERSON = "person_id"
 
@@ -41,17 +41,37 @@ def temporary_table(name: str, query: Query, *, replace: bool = True) -> Query:
     return Query(f"{manner} {quoted(name)} as {query.sql}", query.values)
 
 
+_WANTED = "list_transform({bound}::varchar[], lambda t: lower(t))"
+_OWN = "list_transform({column}, lambda t: lower(t))"
+_BEGINS = "list_transform({bound}::varchar[], lambda t: starts_with(lower({column}), lower(t)))"
+_LISTS = {
+    Test.ONE_OF: f"list_contains({_WANTED}, lower({{column}}))",
+    Test.HAS_ANY: f"list_has_any({_OWN}, {_WANTED})",
+    Test.HAS_ALL: f"list_has_all({_OWN}, {_WANTED})",
+    Test.HAS_NONE: f"not list_has_any({_OWN}, {_WANTED})",
+    Test.BEGINS_WITH: f"list_bool_or({_BEGINS})",
+}
+_TIMES = {
+    Test.WITHIN: "{column} > $hub_as_of - {bound} and {column} <= $hub_as_of",
+    Test.NOT_WITHIN: "{column} <= $hub_as_of - {bound}",
+}
+
+
 def predicate(condition: Condition, bound: Any, name: str, as_of: Any) -> Query:
     """Return a condition as SQL with its bound under ``name``; NULL where the column is missing."""
-    column = quoted(condition.column)
-    if condition.test is Test.WITHIN:
-        sql = f"({column} > $hub_as_of - ${name} and {column} <= $hub_as_of)"
-        return Query(sql, {name: bound, "hub_as_of": as_of})
-    if condition.test is Test.NOT_WITHIN:
-        return Query(f"({column} <= $hub_as_of - ${name})", {name: bound, "hub_as_of": as_of})
-    if condition.test is Test.IS:
-        return Query(f"({column} is not distinct from ${name})", {name: bound})
-    return Query(f"({column} {condition.test.value} ${name})", {name: bound})
+    values = {}
+    against = f"${name}"
+    if isinstance(bound, ColumnValue):
+        against = quoted(bound.column)
+    else:
+        values[name] = bound
+    test = condition.test
+    if test in _TIMES:
+        values["hub_as_of"] = as_of
+    if test is Test.IS:
+        return Query(f"({quoted(condition.column)} is not distinct from {against})", values)
+    shape = _TIMES.get(test) or _LISTS.get(test) or f"{{column}} {test.value} {{bound}}"
+    return Query(f"({shape.format(column=quoted(condition.column), bound=against)})", values)
 
 
 def members(source: Query, evidence: Sequence[str], conditions: Sequence[Query], *, none: bool = False) -> Query:

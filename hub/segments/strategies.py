@@ -11,7 +11,7 @@ from hashlib import sha256
 from importlib.metadata import packages_distributions
 from typing import Any
 
-from hub.api import FACTS, TABLES, Condition, HubError, Percentile, PluginError, Segment
+from hub.api import FACTS, TABLES, ColumnValue, Condition, HubError, Percentile, PluginError, Segment
 from hub.catalog import FACT_COLUMNS, tables_behind
 from hub.segments.check import Checker, Statement
 from hub.segments.definitions import Definition
@@ -76,6 +76,7 @@ class Compiled:
             return None
         rule = {limit.condition.column for limit in self.rule}
         rule |= {limit.percentile.column for limit in self.rule if limit.percentile is not None}
+        rule |= {limit.bound.column for limit in self.rule if isinstance(limit.bound, ColumnValue)}
         return self.statement.columns | rule | frozenset(self.strategy.evidence)
 
 
@@ -136,7 +137,7 @@ def _plain(value: Any) -> Any:
 def _rule(strategy: Segment[Any], values: Mapping[str, Any]) -> Iterable[Threshold]:
     """Yield the conditions that count, with their settings filled in."""
     for condition in strategy.rule:
-        if condition.unless is not None and _setting(condition.unless.removeprefix("$"), values) is not None:
+        if not _counts(condition, values):
             continue
         bound = condition.bound
         if isinstance(bound, Percentile):
@@ -148,6 +149,13 @@ def _rule(strategy: Segment[Any], values: Mapping[str, Any]) -> Iterable[Thresho
         if filled is None and _names_setting(bound):
             continue
         yield Threshold(condition, filled)
+
+
+def _counts(condition: Condition, values: Mapping[str, Any]) -> bool:
+    """Tell whether the settings leave a condition in the rule."""
+    if condition.unless is not None and _setting(condition.unless.removeprefix("$"), values) is not None:
+        return False
+    return condition.when is None or bool(_setting(condition.when[0], values) == condition.when[1])
 
 
 def _names_setting(bound: Any) -> bool:
