@@ -277,6 +277,10 @@ _GUARDS = {
         "A table of a snapshot lost more than `max_shrink` in one pull. The old content stands; the source failed.",
         "Export it again. If it is right: `hub approve CLIENT SOURCE`.",
     ),
+    "segment": (
+        "The segment refuses to answer: it is smaller than its `min_size`, or its strategy has too little data.",
+        "The text says which. Change the segment's settings, or wait for more data.",
+    ),
     "first-delivery": (
         "The sync has never delivered anything.",
         "Look at `hub plan CLIENT`, then `hub approve CLIENT SYNC`.",

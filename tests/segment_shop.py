@@ -115,6 +115,7 @@ class Shop:
     def __init__(self, as_of: datetime = AS_OF, people: Iterable[int] = ()) -> None:
         self.as_of = as_of
         self.now = as_of
+        self.timezone = "UTC"
         self.tables: set[str] = {"orders", "carts", "cart_lines", "customers"}
         self.reaches: dict[str, list[tuple[str, datetime | None, datetime | None]]] = {}
         self.asked: list[frozenset[str] | None] = []

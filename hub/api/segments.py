@@ -172,6 +172,7 @@ class Need(StrEnum):
     """What must be true of the data for a strategy's answer to be right."""
 
     ORDERS = "orders"
+    ORDER_LINES = "order_lines"
     CARTS = "carts"
     EVENTS = "events"
     ENGAGEMENT = "engagement"
@@ -180,18 +181,32 @@ class Need(StrEnum):
 
 
 class Reader(Protocol):
-    """A read-only look at the catalog as of the run, for ``prepare``."""
+    """A read-only look at the catalog as of the run, for ``prepare``.
+
+    ``timezone`` is the shop's IANA time zone, for seasons and ages.
+    """
+
+    @property
+    def timezone(self) -> str:
+        """Return the shop's IANA time zone, such as ``Europe/Copenhagen``."""
 
     def table(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
-        """Return the answer to a select as an Arrow table."""
+        """Return the answer to a select as an Arrow table; strategies that ask the same share it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What ``prepare`` adds to the select: further parameters and an Arrow table named ``prepared``."""
+    """What ``prepare`` adds to the select: further parameters and an Arrow table named ``prepared``.
+
+    A parameter with the name of a setting takes its place. ``notes`` are sentences for the user: what was fitted, what
+    the data could not say. ``refused`` says why there is no answer, such as too few people to rank: the segment and
+    what is made of it then have none, and audiences stay as they are.
+    """
 
     parameters: dict[str, Any] = field(default_factory=dict)
     table: Any = None
+    notes: tuple[str, ...] = ()
+    refused: str | None = None
 
 
 class Segment(Generic[SegmentConfigT]):
@@ -200,20 +215,23 @@ class Segment(Generic[SegmentConfigT]):
     A subclass declares ``name``, ``version`` (raised when the meaning changes), ``Config``, and either
     ``base`` with ``rule`` or ``sql``. ``evidence`` names the columns that say why someone is in; a sync may
     send them as attributes. ``needs`` names the tables without which the answer would be wrong;
-    ``windows`` the settings that look back, so that a window longer than the history is said.
+    ``windows`` the settings that look back, so that a window longer than the history is said. Where any of these
+    depends on the settings, ``__init__`` sets it anew. A ``starter`` that needs no setting stands in the file of
+    every new client.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     Config: ClassVar[type[Config]]
-    base: ClassVar[Base] = FACTS
-    rule: ClassVar[tuple[Condition, ...]] = ()
-    sql: ClassVar[str | None] = None
-    explain_sql: ClassVar[str | None] = None
-    evidence: ClassVar[tuple[str, ...]] = ()
-    needs: ClassVar[tuple[Need, ...]] = ()
-    windows: ClassVar[tuple[str, ...]] = ()
+    starter: ClassVar[bool] = True
     tables: ClassVar[tuple[Table, ...]] = ()
+    base: Base = FACTS
+    rule: tuple[Condition, ...] = ()
+    sql: str | None = None
+    explain_sql: str | None = None
+    evidence: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
+    windows: tuple[str, ...] = ()
 
     def __init__(self, config: SegmentConfigT) -> None:
         self.config = config

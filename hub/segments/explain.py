@@ -90,11 +90,13 @@ def _explained(
     session: SessionLike, definition: Definition, compiled: Compiled, person_id: int, max_lag: timedelta
 ) -> Explanation:
     strategy = compiled.strategy
+    if compiled.refused is not None:
+        return Explanation(definition.name, None, compiled.refused, notes=compiled.notes)
     missing = missing_tables(session, strategy)
     if missing:
         return Explanation(definition.name, False, f"no source gives {' or '.join(missing)}")
     stale = stale_orders(session, strategy, max_lag)
-    notes = (*((stale,) if stale else ()), *short_history(session, strategy, definition.settings))
+    notes = (*((stale,) if stale else ()), *short_history(session, strategy, definition.settings), *compiled.notes)
     if strategy.sql:
         return _by_own_select(session, compiled, person_id, notes)
     return _by_rule(session, compiled, person_id, notes)

@@ -29,7 +29,8 @@ class SegmentResult:
     """A computed segment.
 
     Attributes:
-        table: temporary table with person_id and the evidence columns, one row per member; None after an error.
+        table: temporary table with person_id and the evidence columns, one row per member; None where there is no
+            answer.
         evidence: the evidence columns, in the order declared.
         notes: sentences for the user about what the data could not say.
         version: the strategy's name and version (``high-spenders 1``), or how a combination is put together.
@@ -37,6 +38,8 @@ class SegmentResult:
         codes: reason codes that withhold every addition (``STALE_SOURCE``).
         reads: the canonical tables that the answer rests on.
         error: why there is no answer; the segments that are made of this one have none either.
+        refused: why its members must not be delivered although nothing failed, such as too little data to rank
+            anybody; without a ``table`` the segments that are made of this one are refused with it.
     """
 
     name: str
@@ -49,6 +52,12 @@ class SegmentResult:
     codes: tuple[str, ...] = ()
     error: HubError | None = None
     reads: frozenset[str] = frozenset()
+    refused: str | None = None
+
+    @property
+    def delivers(self) -> bool:
+        """Tell whether there are members that may be delivered."""
+        return self.table is not None and self.error is None and self.refused is None
 
     @property
     def stale(self) -> bool:
@@ -84,10 +93,12 @@ def run_segments(
 def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str, Compiled | PluginError]:
     """Make every strategy ready to run; one that cannot be is there with its error."""
     checker = Checker(session.con)
+    answers: dict[str, Any] = {}
     ready: dict[str, Compiled | PluginError] = {}
     for definition in chosen:
         if definition.strategy is not None or definition.error is not None:
-            ready[definition.name] = isolated(definition, partial(compile_strategy, session, checker, definition))
+            work = partial(compile_strategy, session, checker, answers, definition)
+            ready[definition.name] = isolated(definition, work)
     return ready
 
 
@@ -137,17 +148,21 @@ def _run_strategy(
     stale = None if missing else stale_orders(session, strategy, max_lag)
     notes = [f"no source gives {table}, so nobody can be in this segment" for table in missing]
     notes += [stale] if stale else []
-    notes += short_history(session, strategy, definition.settings)
-    if missing:
+    notes += [*short_history(session, strategy, definition.settings), *compiled.notes]
+    table: str | None = definition.table
+    count = 0
+    if compiled.refused is not None:
+        table = None
+        notes.append(compiled.refused)
+    elif missing:
         execute(session, _empty(definition, compiled), compiled.table)
-        count = 0
     else:
         base = _select_members(session, definition, compiled)
         count = _count(session, definition)
         notes += [] if count or base is None else _never_known(session, compiled, base)
     return SegmentResult(
         definition.name,
-        definition.table,
+        table,
         count,
         tuple(strategy.evidence),
         tuple(notes),
@@ -155,6 +170,7 @@ def _run_strategy(
         definition.settings,
         (STALE_SOURCE,) if stale else (),
         reads=compiled.reads,
+        refused=compiled.refused,
     )
 
 
@@ -202,11 +218,15 @@ def _run_combination(session: SessionLike, definition: Definition, results: dict
         failed = results[name].error
         if failed is not None:
             raise PluginError(f"it is made of segment {name!r}, which failed: {failed}", next_step=failed.next_step)
+    parts = [results[name] for name in definition.operands]
+    without = next((part for part in parts if part.table is None), None)
+    if without is not None:
+        refused = f"it is made of segment {without.name!r}, which has no answer: {without.refused}"
+        return SegmentResult(definition.name, None, 0, notes=(refused,), refused=refused)
     needed = [_operand(results[name]) for name in dict.fromkeys(definition.all)]
     alternatives = [_operand(results[name]) for name in dict.fromkeys(definition.any)]
     barred = [_operand(results[name]).table for name in dict.fromkeys(definition.none)]
     execute(session, temporary_table(definition.table, combination(needed, alternatives, barred)))
-    parts = [results[name] for name in definition.operands]
     return SegmentResult(
         definition.name,
         definition.table,

@@ -35,7 +35,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A strategy ready to run on one session."""
+    """A strategy ready to run on one session; ``refused`` says why it gives no answer."""
 
     name: str
     strategy: Segment[Any]
@@ -43,6 +43,8 @@ class Compiled:
     values: Mapping[str, Any]
     rule: tuple[Threshold, ...]
     table: Any = None
+    notes: tuple[str, ...] = ()
+    refused: str | None = None
 
     @property
     def reads_facts_only(self) -> bool:
@@ -81,24 +83,40 @@ class Compiled:
 
 
 class CatalogReader:
-    """The read-only look at the catalog that ``prepare`` gets; every select passes the check."""
+    """The read-only look at the catalog that ``prepare`` gets; every select passes the check.
 
-    def __init__(self, session: SessionLike, checker: Checker, own_tables: Iterable[str]) -> None:
+    ``answers`` holds what was asked on this session, so that strategies that ask the same cost it once.
+    """
+
+    def __init__(
+        self, session: SessionLike, checker: Checker, own_tables: Iterable[str], answers: dict[str, Any]
+    ) -> None:
         self._session = session
         self._checker = checker
         self._own_tables = tuple(own_tables)
+        self._answers = answers
+
+    @property
+    def timezone(self) -> str:
+        """Return the shop's IANA time zone."""
+        return self._session.timezone
 
     def table(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
         """Return the answer to a select as an Arrow table; ``$as_of`` is bound where it is named."""
         statement = self._checker.read(sql, self._own_tables)
-        if "facts" in statement.tables:
-            self._session.prepare_facts(None if statement.open_ended else sorted(statement.columns & FACT_COLUMNS))
         values: dict[str, Any] = {"as_of": self._session.as_of} | dict(parameters or {})
         bound = _bound(statement, values)
-        return self._session.con.sql(statement.sql, params=bound).to_arrow_table()
+        asked = repr((statement.sql, sorted(bound.items(), key=lambda item: item[0])))
+        if asked not in self._answers:
+            if "facts" in statement.tables:
+                self._session.prepare_facts(None if statement.open_ended else sorted(statement.columns & FACT_COLUMNS))
+            self._answers[asked] = self._session.con.sql(statement.sql, params=bound).to_arrow_table()
+        return self._answers[asked]
 
 
-def compile_strategy(session: SessionLike, checker: Checker, definition: Definition) -> Compiled:
+def compile_strategy(
+    session: SessionLike, checker: Checker, answers: dict[str, Any], definition: Definition
+) -> Compiled:
     """Check a definition's select, run its ``prepare``, and settle its rule.
 
     Raises:
@@ -109,12 +127,16 @@ def compile_strategy(session: SessionLike, checker: Checker, definition: Definit
         raise definition.error or PluginError(f"segment {definition.name!r} is a combination, not a strategy")
     own = [table.name for table in strategy.tables]
     statement = checker.read(strategy.sql or strategy.base.sql, own)
-    prepared = strategy.prepare(CatalogReader(session, checker, own), session.as_of)
+    prepared = strategy.prepare(CatalogReader(session, checker, own, answers), session.as_of)
     settings = {name: _plain(value) for name, value in definition.settings.items()}
     values = settings | {"as_of": session.as_of} | dict(prepared.parameters)
-    _bound(statement, values)
-    rule = () if strategy.sql else tuple(_rule(strategy, values))
-    return Compiled(definition.name, strategy, statement, values, rule, prepared.table)
+    rule: tuple[Threshold, ...] = ()
+    if prepared.refused is None:
+        _bound(statement, values)
+        rule = () if strategy.sql else tuple(_rule(strategy, values))
+    return Compiled(
+        definition.name, strategy, statement, values, rule, prepared.table, tuple(prepared.notes), prepared.refused
+    )
 
 
 def _bound(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,8 +49,9 @@ class SegmentConformance(DeclaredConformance):
 
     def test_the_select_passes_the_check(self, shop: SampleShop) -> None:
         with shop.session() as session:
-            own = [table.name for table in self.plugin.tables]
-            Checker(session.con).read(self.plugin.sql or self.plugin.base.sql, own)
+            strategy = self.make()
+            own = [table.name for table in strategy.tables]
+            Checker(session.con).read(strategy.sql or strategy.base.sql, own)
 
     def test_the_base_has_one_row_per_person(self, shop: SampleShop) -> None:
         strategy = self.make()
@@ -98,6 +99,7 @@ class SegmentConformance(DeclaredConformance):
         result = run_segments(session, [self._definition()])[_NAME]
         if result.error is not None:
             raise AssertionError(str(result.error)) from result.error
+        require(result.refused is None, f"it refuses to answer: {result.refused}; override fill or settings")
         return result
 
     def _answer(self, session: Session) -> list[tuple[Any, ...]]:
