@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from hub import api
+from hub.keys import install_keyed_hash
 from hub.segments import Definition, SegmentResult, explain, run_segments
 
 AS_OF = datetime.fromisoformat("2026-03-01T12:00:00")
@@ -92,7 +93,9 @@ select *, not completed and not exists (
 ) as open
 from changed;
 create temporary view cart_lines as select * from stored_lines;
-create temporary view people as select * from stored_people where coalesce(created_at <= getvariable('as_of'), true);
+create temporary view people as
+select *, coalesce('email:' || email, 'phone:' || phone, 'customer:' || customer_id) as person_ref
+from stored_people where coalesce(created_at <= getvariable('as_of'), true);
 create temporary view events as select * from stored_events where happened_at <= getvariable('as_of');
 create temporary view engagement as select * from stored_engagement where happened_at <= getvariable('as_of');
 """
@@ -186,6 +189,7 @@ class Shop:
             con.register("incoming", pa.Table.from_pylist(rows, schemas.get(name, _SEEN)))
             con.execute(f"create table stored_{name} as select * from incoming")
             con.unregister("incoming")
+        install_keyed_hash(con, b"k" * 32)
         con.execute(_VIEWS)
         con.execute("set enable_external_access = false")
         return con

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from rich.table import Table
 from rich.text import Text
@@ -103,7 +103,13 @@ def describe_settings(model: type[BaseModel], prefix: str = "") -> Iterator[dict
         }
         inner = model_in(field.annotation)
         if inner is not None:
-            yield from describe_settings(inner, f"{prefix}{name}[].")
+            yield from describe_settings(inner, f"{prefix}{name}{'[]' if _is_many(field.annotation) else ''}.")
+
+
+def _is_many(annotation: Any) -> bool:
+    """Tell whether a type holds its settings in a list or table of them."""
+    parts = get_args(annotation)
+    return get_origin(annotation) in {list, tuple, dict} or any(_is_many(part) for part in parts)
 
 
 def type_word(annotation: Any) -> str:

@@ -3,66 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from hub.api import HubError, PluginError
+from hub.api import PluginError
 from hub.catalog import FACT_COLUMNS
 from hub.segments.check import Checker
 from hub.segments.definitions import Definition, in_order
 from hub.segments.freshness import missing_tables, short_history, stale_orders
+from hub.segments.narrowing import narrowed, settled
+from hub.segments.result import STALE_SOURCE, SegmentResult
 from hub.segments.session import SessionLike
 from hub.segments.statements import Operand, Query, combination, known_values, members, temporary_table
 from hub.segments.strategies import Compiled, compile_strategy, described, execute, fact_columns, keep_base, settle_rule
 from hub.segments.words import label
 
 MAX_LAG = timedelta(hours=1)
-STALE_SOURCE = "STALE_SOURCE"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentResult:
-    """A computed segment.
-
-    Attributes:
-        table: temporary table with person_id and the evidence columns, one row per member; None where there is no
-            answer.
-        evidence: the evidence columns, in the order declared.
-        notes: sentences for the user about what the data could not say.
-        version: the strategy's name and version (``high-spenders 1``), or how a combination is put together.
-        settings: the strategy's settings as used.
-        codes: reason codes that withhold every addition (``STALE_SOURCE``).
-        reads: the canonical tables that the answer rests on.
-        error: why there is no answer; the segments that are made of this one have none either.
-        refused: why its members must not be delivered although nothing failed, such as too little data to rank
-            anybody; without a ``table`` the segments that are made of this one are refused with it.
-    """
-
-    name: str
-    table: str | None
-    members: int
-    evidence: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    version: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
-    codes: tuple[str, ...] = ()
-    error: HubError | None = None
-    reads: frozenset[str] = frozenset()
-    refused: str | None = None
-
-    @property
-    def delivers(self) -> bool:
-        """Tell whether there are members that may be delivered."""
-        return self.table is not None and self.error is None and self.refused is None
-
-    @property
-    def stale(self) -> bool:
-        """Tell whether additions must wait because orders are older than carts."""
-        return STALE_SOURCE in self.codes
 
 
 def run_segments(
@@ -73,7 +32,7 @@ def run_segments(
     max_lag: timedelta = MAX_LAG,
     facts: Iterable[str] = (),
 ) -> dict[str, SegmentResult]:
-    """Compute the wanted segments, and all that they are made of.
+    """Compute the wanted segments, and all that they depend on.
 
     ``facts`` are columns that somebody else will read afterwards: named here, the facts are computed once. A strategy
     that fails gives a result with its ``error``; only the combinations that need it fail with it.
@@ -87,7 +46,7 @@ def run_segments(
     results: dict[str, SegmentResult] = {}
     for definition in chosen:
         results[definition.name] = _result(session, definition, compiled, results, max_lag)
-    return results
+    return {definition.name: settled(session, definition, results) for definition in chosen}
 
 
 def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str, Compiled | PluginError]:
@@ -129,15 +88,25 @@ def _result(
     max_lag: timedelta,
 ) -> SegmentResult:
     ready = compiled.get(definition.name)
-    if isinstance(ready, Compiled):
-        made = isolated(definition, lambda: _run_strategy(session, definition, ready, max_lag))
-    elif ready is None:
-        made = isolated(definition, lambda: _run_combination(session, definition, results))
+    if isinstance(ready, PluginError):
+        made: SegmentResult | PluginError = ready
     else:
-        made = ready
+        made = isolated(definition, lambda: _computed(session, definition, ready, results, max_lag))
     if isinstance(made, SegmentResult):
         return made
     return SegmentResult(definition.name, None, 0, settings=definition.settings, error=made)
+
+
+def _computed(
+    session: SessionLike,
+    definition: Definition,
+    compiled: Compiled | None,
+    results: dict[str, SegmentResult],
+    max_lag: timedelta,
+) -> SegmentResult:
+    if compiled is None:
+        return narrowed(session, definition, _run_combination(session, definition, results))
+    return narrowed(session, definition, _run_strategy(session, definition, compiled, max_lag))
 
 
 def _run_strategy(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.api import ColumnValue, Condition, Test
+from hub.config.models import Limit
 
 PERSON = "person_id"
 
@@ -124,6 +125,37 @@ def combination(needed: Sequence[Operand], alternatives: Sequence[Operand], barr
     where = f" where {' and '.join(tests)}" if tests else ""
     columns = "".join(f", {sql} as {quoted(name)}" for name, sql in _evidence(needed, alternatives).items())
     return Query(f"select who.{PERSON}{columns} {' '.join(parts)}{where} order by who.{PERSON}")
+
+
+_PLACE = "('0x' || left(keyed_hash('sample:' || $hub_name || ':' || p.person_ref), 13))::ubigint / 4503599627370496.0"
+"""A number from 0 to below 1 that depends on the segment's name and the person alone (13 hexadecimal digits, 2^52)."""
+
+
+def sampled(table: str, name: str, share: float) -> Query:
+    """Select the members whose place in the segment's own draw lies below a share; a larger share has them and more."""
+    sql = f"select m.* from {quoted(table)} as m join people as p using ({PERSON}) where {_PLACE} < $hub_share"
+    return Query(f"{sql} order by m.{PERSON}", {"hub_name": name, "hub_share": share})
+
+
+def place_in_draw(name: str, person_id: int) -> Query:
+    """Select the place of one person in a segment's draw."""
+    sql = f"select {_PLACE} from people as p where p.{PERSON} = $hub_person"
+    return Query(sql, {"hub_name": name, "hub_person": person_id})
+
+
+def limited(table: str, name: str, limit: Limit) -> Query:
+    """Select the members that come first by a column; equal ones by a draw that is the segment's own, never by row."""
+    by = quoted(limit.by)
+    first = (
+        f"select m.* from {quoted(table)} as m join people as p using ({PERSON}) where m.{by} is not null "
+        f"order by m.{by} {'desc' if limit.first == 'largest' else 'asc'}, {_PLACE}, p.person_ref limit $hub_count"
+    )
+    return Query(f"select * from ({first}) order by {PERSON}", {"hub_name": name, "hub_count": limit.count})
+
+
+def last_in(table: str, limit: Limit) -> Query:
+    """Select the value of the member that came last by a limit's column."""
+    return Query(f"select {'min' if limit.first == 'largest' else 'max'}({quoted(limit.by)}) from {quoted(table)}")
 
 
 def _candidates(needed: Sequence[Operand], alternatives: Sequence[Operand]) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from hub.api import FACTS, Segment
 from hub.catalog import Session
+from hub.config.models import SegmentTable
 from hub.config.validate import setting_names
 from hub.segments import Checker, Definition, SegmentResult, explain, run_segments
 from hub.testing.declared import DeclaredConformance
@@ -46,6 +47,10 @@ class SegmentConformance(DeclaredConformance):
     def test_windows_are_settings(self) -> None:
         unknown = sorted(set(self.plugin.windows) - set(setting_names(self.plugin.Config)))
         require(not unknown, f"windows names {', '.join(unknown)}, which is no setting")
+
+    def test_no_setting_has_a_name_of_hubs_own(self) -> None:
+        taken = sorted(set(setting_names(self.plugin.Config)) & set(setting_names(SegmentTable)))
+        require(not taken, f"hub itself reads {', '.join(taken)} of a segment's table; rename the setting")
 
     def test_the_select_passes_the_check(self, shop: SampleShop) -> None:
         with shop.session() as session:

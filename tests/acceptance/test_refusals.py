@@ -85,3 +85,52 @@ def test_the_list_names_the_refusal_and_a_sample_is_refused(running: Agency) -> 
 
     assert f"note: all: {TOO_FEW}" in listed.stderr
     assert TOO_FEW in sample.stderr
+
+
+def test_an_audience_smaller_than_the_segments_min_size_is_not_touched(running: Agency) -> None:
+    running.change('plugin = "everyone"', 'plugin = "everyone"\nmin_size = 23')
+    before = running.held()
+
+    sync = only(running.sync(expect=3)["syncs"])
+    running.change("min_size = 23", "min_size = 22")
+
+    assert [each["text"] for each in sync["guards"]] == ["22 people, fewer than min_size = 23"]
+    assert running.held() == before
+    assert only(running.sync()["syncs"])["unchanged"] == 20
+
+
+TWO_LISTS = """
+[segments.buyers]
+plugin = "buyers"
+
+[syncs.thanks]
+segment = "buyers"
+destination = "list"
+audience = "Thanks"
+"""
+
+
+def test_a_person_in_several_segments_of_the_priority_list_goes_to_the_first_only(running: Agency) -> None:
+    running.add(TWO_LISTS)
+    running.change('name = "Acme Shoes"', 'name = "Acme Shoes"\npriority = ["buyers", "all"]')
+
+    planned = {each["name"]: each for each in running.hub("plan", "acme", "--json").json["syncs"]}
+    told = running.hub("explain", "acme", "p1@example.com").stdout
+
+    assert (planned["thanks"]["members"], planned["news"]["members"]) == (5, 17)
+    assert (planned["news"]["remove"], planned["thanks"]["add"]) == (5, 5)
+    assert "in buyers, which comes first in the priority list" in told
+    assert [each["guard"] for each in planned["news"]["guards"]] == ["changed-definition"]
+
+
+def test_check_names_a_limit_by_something_that_is_no_evidence_and_a_select_that_does_not_pass(running: Agency) -> None:
+    running.change('plugin = "everyone"', 'plugin = "everyone"\nlimit = { count = 5, by = "spend" }')
+    limit = running.hub("check", "acme", "--offline", expect=2)
+    running.change('\nlimit = { count = 5, by = "spend" }', "")
+    (running.folder / "plugins" / "picky.py").write_text(
+        PICKY.replace('from people"\n\n    def', 'from persons"\n\n    def')
+    )
+    running.change('plugin = "everyone"', 'plugin = "picky"')
+
+    assert "segment 'all' has a limit by 'spend', which is no evidence of it; there is none" in limit.stdout
+    assert "a strategy may not read 'persons'" in running.hub("check", "acme", "--offline", expect=2).stdout
