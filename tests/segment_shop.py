@@ -92,6 +92,7 @@ select *, not completed and not exists (
     select 1 from orders where orders.person_id = changed.person_id and counted and placed_at > changed_at
 ) as open
 from changed;
+create temporary view customers as select person_id, null::varchar[] as tags from stored_people;
 create temporary view cart_lines as select * from stored_lines;
 create temporary view people as
 select *, coalesce('email:' || email, 'phone:' || phone, 'customer:' || customer_id) as person_ref

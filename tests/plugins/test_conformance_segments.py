@@ -1,0 +1,76 @@
+"""hub's own strategies keep the contract that third parties are held to: those beside the first six."""
+
+from __future__ import annotations
+
+from hub.testing import SegmentConformance
+from hub_purchases import (
+    CrossSell,
+    FirstTime,
+    FrequentBuyers,
+    FullPrice,
+    HighValueItems,
+    LowValueItems,
+    NewCustomers,
+    OccasionalBuyers,
+    OneAndDone,
+    ProductLine,
+    Repeat,
+    Seasonal,
+)
+
+
+class TestOneAndDone(SegmentConformance):
+    plugin = OneAndDone
+
+
+class TestRepeat(SegmentConformance):
+    plugin = Repeat
+
+
+class TestFirstTime(SegmentConformance):
+    plugin = FirstTime
+
+
+class TestNewCustomers(SegmentConformance):
+    plugin = NewCustomers
+    settings = {"window": "60d"}
+
+
+class TestFullPrice(SegmentConformance):
+    plugin = FullPrice
+
+
+class TestFrequentBuyers(SegmentConformance):
+    plugin = FrequentBuyers
+
+
+class TestOccasionalBuyers(SegmentConformance):
+    plugin = OccasionalBuyers
+    settings = {"exclude_tags": ["staff"]}
+
+
+class TestHighValueItems(SegmentConformance):
+    plugin = HighValueItems
+
+
+class TestLowValueItems(SegmentConformance):
+    plugin = LowValueItems
+
+
+class TestProductLine(SegmentConformance):
+    plugin = ProductLine
+    settings = {"product_types": ["shoes"]}
+
+
+class TestProductLineNever(SegmentConformance):
+    plugin = ProductLine
+    settings = {"product_types": ["hats"], "bought": False}
+
+
+class TestCrossSell(SegmentConformance):
+    plugin = CrossSell
+    settings = {"bought_types": ["shoes"], "never_types": ["hats"]}
+
+
+class TestSeasonal(SegmentConformance):
+    plugin = Seasonal
