@@ -63,7 +63,13 @@ _CARTS = pa.schema(
     ]
 )
 _LINES = pa.schema(
-    [("system", pa.string()), ("cart_id", pa.string()), ("quantity", pa.float64()), ("unit_price", MONEY)]
+    [
+        ("system", pa.string()),
+        ("cart_id", pa.string()),
+        ("quantity", pa.float64()),
+        ("unit_price", MONEY),
+        ("product_type", pa.string()),
+    ]
 )
 _PEOPLE = pa.schema(
     [
@@ -147,10 +153,11 @@ class Shop:
         row = {"person_id": person, "system": "shop", "cart_id": f"c{len(rows)}", "created_at": self.as_of - age}
         rows.append(row | {"total": value} | more)
 
-    def line(self, cart_id: str, quantity: float, unit_price: Any) -> None:
+    def line(self, cart_id: str, quantity: float | None, unit_price: Any, kind: str | None = None) -> None:
         """Add a line to a cart."""
         price = None if unit_price is None else Decimal(str(unit_price))
-        self._rows["lines"].append({"system": "shop", "cart_id": cart_id, "quantity": quantity, "unit_price": price})
+        row = {"system": "shop", "cart_id": cart_id, "quantity": quantity, "unit_price": price, "product_type": kind}
+        self._rows["lines"].append(row)
 
     def event(self, person: int, age: timedelta) -> None:
         """Add a visit."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hub.testing import SegmentConformance
+from hub.testing import SampleShop, SegmentConformance
+from hub_carts import BrowseAbandoners, CartAbandoners, FunnelStage, TimeOnSite, Viewed
 from hub_purchases import (
     CrossSell,
     FirstTime,
@@ -74,3 +75,31 @@ class TestCrossSell(SegmentConformance):
 
 class TestSeasonal(SegmentConformance):
     plugin = Seasonal
+
+
+class TestNarrowCartAbandoners(SegmentConformance):
+    plugin = CartAbandoners
+    settings = {"product_types": ["shoes"], "who": "customers", "abandonment": "first", "min_items": 1}
+
+
+class TestBrowseAbandoners(SegmentConformance):
+    plugin = BrowseAbandoners
+    settings = {"max_age": "30d"}
+
+
+class TestTimeOnSite(SegmentConformance):
+    plugin = TimeOnSite
+
+    def fill(self, shop: SampleShop) -> None:
+        for row in shop.rows["events"]:
+            row["engagement_ms"] = 300_000
+
+
+class TestViewed(SegmentConformance):
+    plugin = Viewed
+    settings = {"product_types": ["shoes"]}
+
+
+class TestFunnelStage(SegmentConformance):
+    plugin = FunnelStage
+    settings = {"stages": ["view", "cart"]}
