@@ -111,11 +111,14 @@ with bought as (
     select person_id, count(*) as orders, sum(net) as spend, min(placed_at) as first_order_at,
         max(placed_at) as last_order_at
     from orders where counted group by all
-), seen as (select person_id, max(happened_at) as last_seen_at from events group by all),
+), spaced as (
+    select person_id, date_diff('microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at)
+        / 86400000000.0 as gap from orders where counted
+), paced as (select person_id, median(gap) as median_days_between_orders from spaced where gap is not null group by all), seen as (select person_id, max(happened_at) as last_seen_at from events group by all),
 read as (select person_id, max(happened_at) as last_engaged_at from engagement group by all)
 select people.person_id, coalesce(orders, 0) as orders, coalesce(spend, 0) as spend, first_order_at, last_order_at,
-    last_seen_at, last_engaged_at
-from people left join bought using (person_id) left join seen using (person_id) left join read using (person_id)
+    last_seen_at, last_engaged_at, median_days_between_orders
+from people left join bought using (person_id) left join paced using (person_id) left join seen using (person_id) left join read using (person_id)
 """
 
 

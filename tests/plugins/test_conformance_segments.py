@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub.testing import SampleShop, SegmentConformance
 from hub_carts import BrowseAbandoners, CartAbandoners, FunnelStage, TimeOnSite, Viewed
+from hub_lifecycle import AcquisitionChannel, Active, AtRisk, DueToReorder, JourneyStage, Lapsed, Lost, WinBack
 from hub_purchases import (
     CrossSell,
     FirstTime,
@@ -103,3 +104,47 @@ class TestViewed(SegmentConformance):
 class TestFunnelStage(SegmentConformance):
     plugin = FunnelStage
     settings = {"stages": ["view", "cart"]}
+
+
+class TestActive(SegmentConformance):
+    plugin = Active
+
+
+class TestActiveByIntervals(SegmentConformance):
+    plugin = Active
+    settings = {"by": "intervals"}
+
+
+class TestAtRisk(SegmentConformance):
+    plugin = AtRisk
+
+
+class TestLapsed(SegmentConformance):
+    plugin = Lapsed
+
+
+class TestLost(SegmentConformance):
+    plugin = Lost
+    settings = {"lapsed": "100d"}
+
+
+class TestWinBack(SegmentConformance):
+    plugin = WinBack
+
+
+class TestJourneyStage(SegmentConformance):
+    plugin = JourneyStage
+    settings = {"stages": ["prospect", "loyal"]}
+
+
+class TestDueToReorder(SegmentConformance):
+    plugin = DueToReorder
+
+
+class TestAcquisitionChannel(SegmentConformance):
+    plugin = AcquisitionChannel
+    settings = {"sources": ["google"]}
+
+    def fill(self, shop: SampleShop) -> None:
+        for row in shop.rows["events"]:
+            row["traffic_source"] = "google / cpc"
