@@ -19,6 +19,7 @@ from hub_purchases import (
     Repeat,
     Seasonal,
 )
+from hub_rfm import Rfm
 
 
 class TestOneAndDone(SegmentConformance):
@@ -148,3 +149,8 @@ class TestAcquisitionChannel(SegmentConformance):
     def fill(self, shop: SampleShop) -> None:
         for row in shop.rows["events"]:
             row["traffic_source"] = "google / cpc"
+
+
+class TestRfm(SegmentConformance):
+    plugin = Rfm
+    settings = {"groups": ["loyal", "active", "new", "prospects"], "scoring": "fixed"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 
@@ -31,7 +31,7 @@ def strategy(entry: Any) -> type[Segment[Any]]:
 def parts(annotation: Any) -> set[Any]:
     """Return the types an annotation is made of."""
     inner = get_args(annotation)
-    return {annotation}.union(*(parts(each) for each in inner)) if inner else {annotation}
+    return {annotation, get_origin(annotation)}.union(*(parts(each) for each in inner))
 
 
 @every
@@ -56,7 +56,7 @@ def test_the_example_of_info_is_a_configuration_that_the_strategy_takes(entry: A
 
 
 @every
-def test_every_number_and_duration_is_bounded(entry: Any) -> None:
+def test_every_single_number_and_duration_is_bounded(entry: Any) -> None:
     free = [
         name
         for name, field in setting_names(strategy(entry).Config).items()
