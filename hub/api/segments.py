@@ -155,13 +155,15 @@ class Base:
     ``sql`` reads canonical tables, ``people`` and ``facts``; settings and ``as_of`` are bound by name
     (``$window``, ``$as_of``; durations are intervals). It yields ``person_id`` and the columns that rules and
     evidence use. ``absent`` says in words what it means not to be in it; ``{window}`` is filled in.
-    ``units`` says per column what a value is (``money``, ``orders``, ``time``), for explanations.
+    ``units`` says per column what a value is (``money``, ``orders``, ``time``), for explanations; ``ever`` names
+    columns that look back further than the base's one window.
     """
 
     name: str
     sql: str
     absent: str
     units: dict[str, str] = field(default_factory=dict)
+    ever: tuple[str, ...] = ()
 
 
 FACTS = Base("facts", "select * from facts", "not known to the shop")

@@ -185,7 +185,7 @@ def _observed(session: SessionLike, compiled: Compiled, limit: Threshold, row: d
         compiled.strategy.base.units.get(condition.column),
         None if limit.percentile is None else limit.percentile.percent,  # type: ignore[arg-type]  # filled in by the rule
         limit.people,
-        _window(compiled),
+        None if condition.column in compiled.strategy.base.ever else _window(compiled),
     )
 
 

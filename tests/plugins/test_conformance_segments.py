@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub.testing import SampleShop, SegmentConformance
 from hub_carts import BrowseAbandoners, CartAbandoners, FunnelStage, TimeOnSite, Viewed
+from hub_engagement import ByCampaign, Engaged, OpenedNotClicked, Unengaged
 from hub_lifecycle import AcquisitionChannel, Active, AtRisk, DueToReorder, JourneyStage, Lapsed, Lost, WinBack
 from hub_purchases import (
     CrossSell,
@@ -154,3 +155,24 @@ class TestAcquisitionChannel(SegmentConformance):
 class TestRfm(SegmentConformance):
     plugin = Rfm
     settings = {"groups": ["loyal", "active", "new", "prospects"], "scoring": "fixed"}
+
+
+class TestEngaged(SegmentConformance):
+    plugin = Engaged
+
+
+class TestUnengaged(SegmentConformance):
+    plugin = Unengaged
+    settings = {"window": "10d", "min_received": 1}
+
+    def fill(self, shop: SampleShop) -> None:
+        shop.rows["engagement"] += [row | {"kind": "sent", "machine": None} for row in shop.rows["engagement"]]
+
+
+class TestOpenedNotClicked(SegmentConformance):
+    plugin = OpenedNotClicked
+
+
+class TestByCampaign(SegmentConformance):
+    plugin = ByCampaign
+    settings = {"campaigns": ["Spring"]}

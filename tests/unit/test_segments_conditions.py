@@ -152,3 +152,14 @@ def test_a_condition_on_a_setting_that_does_not_exist_is_a_fault_of_the_strategy
 
     with pytest.raises(api.PluginError, match="names the setting 'mood', which does not exist"):
         members(Shop(AS_OF), defined(made))
+
+
+def test_a_column_that_looks_back_for_ever_is_not_told_with_the_window() -> None:
+    sql = "select 1 as person_id, 2 as lately, 3 as always where $window is not null"
+    base = api.Base("both", sql, "not there", ever=("always",))
+    rule = (api.at_least("lately", 1), api.at_least("always", 1))
+    made = type("Both", (api.Segment,), {"name": "both", "Config": Wanted, "base": base, "rule": rule})
+
+    assert (
+        reason(Shop(), defined(made), 1) == "lately 2 in 2 days, needs at least 1: in; always 3, needs at least 1: in"
+    )
