@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from rich.table import Table
@@ -124,6 +125,8 @@ def type_word(annotation: Any) -> str:
     if parts:
         first = parts[:1] if hasattr(annotation, "__metadata__") else parts
         return " or ".join(dict.fromkeys(type_word(part) for part in first))
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(f'"{each.value}"' for each in annotation)
     return "table" if hasattr(annotation, "model_fields") else name or "anything"
 
 

@@ -105,7 +105,7 @@ class CatalogReader:
         """Return the answer to a select as an Arrow table; ``$as_of`` is bound where it is named."""
         statement = self._checker.read(sql, self._own_tables)
         values: dict[str, Any] = {"as_of": self._session.as_of} | dict(parameters or {})
-        bound = _bound(statement, values)
+        bound = bound_values(statement, values)
         asked = repr((statement.sql, sorted(bound.items(), key=lambda item: item[0])))
         if asked not in self._answers:
             if "facts" in statement.tables:
@@ -132,14 +132,19 @@ def compile_strategy(
     values = settings | {"as_of": session.as_of} | dict(prepared.parameters)
     rule: tuple[Threshold, ...] = ()
     if prepared.refused is None:
-        _bound(statement, values)
+        bound_values(statement, values)
         rule = () if strategy.sql else tuple(_rule(strategy, values))
     return Compiled(
         definition.name, strategy, statement, values, rule, prepared.table, tuple(prepared.notes), prepared.refused
     )
 
 
-def _bound(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:
+def bound_values(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the parameters that a select names.
+
+    Raises:
+        PluginError: it names one that there is not.
+    """
     unknown = sorted(statement.parameters - set(values))
     if unknown:
         known = ", ".join(f"${name}" for name in sorted(values))

@@ -6,6 +6,7 @@ from hub.testing import SampleShop, SegmentConformance
 from hub_carts import BrowseAbandoners, CartAbandoners, FunnelStage, TimeOnSite, Viewed
 from hub_engagement import ByCampaign, Engaged, OpenedNotClicked, Unengaged
 from hub_lifecycle import AcquisitionChannel, Active, AtRisk, DueToReorder, JourneyStage, Lapsed, Lost, WinBack
+from hub_people import Demographic, Geographic, Tags, Traits
 from hub_purchases import (
     CrossSell,
     FirstTime,
@@ -21,6 +22,7 @@ from hub_purchases import (
     Seasonal,
 )
 from hub_rfm import Rfm
+from hub_sql import Sql
 
 
 class TestOneAndDone(SegmentConformance):
@@ -176,3 +178,43 @@ class TestOpenedNotClicked(SegmentConformance):
 class TestByCampaign(SegmentConformance):
     plugin = ByCampaign
     settings = {"campaigns": ["Spring"]}
+
+
+class TestDemographic(SegmentConformance):
+    plugin = Demographic
+    settings = {"min_age": 18, "genders": ["f"], "locales": ["da"]}
+
+    def fill(self, shop: SampleShop) -> None:
+        for row in shop.rows["customers"][::2]:
+            row |= {"birth_date": "1990-05-01", "gender": "F", "locale": "da-DK"}
+
+
+class TestGeographic(SegmentConformance):
+    plugin = Geographic
+    settings = {"countries": ["DK"], "postcodes": ["80"]}
+
+    def fill(self, shop: SampleShop) -> None:
+        for row in shop.rows["customers"][::2]:
+            row["postcode"] = "8000"
+
+
+class TestTags(SegmentConformance):
+    plugin = Tags
+    settings = {"any_of": ["vip"], "none_of": ["staff"]}
+
+
+class TestTraits(SegmentConformance):
+    plugin = Traits
+    settings = {"trait": "size", "min_value": 10, "max_age": "60d"}
+
+
+class TestSql(SegmentConformance):
+    plugin = Sql
+    settings = {
+        "query": "select person_id, spend from facts where orders >= $least",
+        "parameters": {"least": 2},
+        "evidence": ["spend"],
+        "needs": ["orders"],
+        "explain": "select 'orders ' || orders as condition, orders >= $least as passed from facts "
+        "where person_id = $person_id",
+    }
