@@ -141,6 +141,62 @@ def _default(value: Any) -> str:
     return _code(", ".join(map(str, value)) if isinstance(value, list) else value)
 
 
+# segments
+
+
+_FIRST = ("high-spenders", "cart-abandoners", "coupon-lovers", "low-spenders", "one-time", "inactive")
+_GROUPS = {
+    "hub_purchases": "Purchases",
+    "hub_carts": "Carts and browsing",
+    "hub_lifecycle": "Lifecycle",
+    "hub_rfm": "RFM",
+    "hub_engagement": "Engagement",
+    "hub_people": "People",
+    "hub_sql": "Your own select",
+}
+
+
+def strategies() -> str:
+    """Return hub's own strategies, a row each: the six that every guide to cart reminders names come first."""
+    own = dict(_own("segment"))
+    parts = [("The six to begin with", [own.pop(name) for name in _FIRST])]
+    for package, title in _GROUPS.items():
+        parts.append((title, [each for each in own.values() if each.__module__.partition(".")[0] == package]))
+    told = [each for _, group in parts for each in group]
+    if len(told) != len(own) + len(_FIRST):
+        raise RuntimeError("a strategy's package has no title in docs/generate.py")
+    head = ("strategy", "who is in", "settings", "evidence", "use it for", "message that suits")
+    return "\n".join(
+        f"### {title}\n\n{table(head, [_strategy(each) for each in group])}" for title, group in parts if group
+    )
+
+
+def _strategy(plugin: type[api.Segment[Any]]) -> tuple[str, ...]:
+    from hub.cli.plugin_info import paragraphs
+
+    summary, *rest = paragraphs(plugin)
+    who = " ".join(text.removeprefix("Who: ") for text in rest if not text.startswith("Use it for: "))
+    use = next(text for text in rest if text.startswith("Use it for: ")).removeprefix("Use it for: ")
+    purpose, _, message = use.partition(" Message that suits: ")
+    settings = [_short(setting) for setting in _described(plugin)]
+    evidence = ", ".join(plugin.evidence) or "what its select gives"
+    told = f"**{summary}** {_sentence(who)}"
+    return f"`{plugin.name}`", told, ", ".join(settings) or "none", evidence, purpose, message
+
+
+def _described(plugin: type[api.Segment[Any]]) -> list[dict[str, Any]]:
+    from hub.cli.plugin_info import describe_settings
+
+    return list(describe_settings(plugin.Config))
+
+
+def _short(setting: dict[str, Any]) -> str:
+    default = setting["default"]
+    told = ", ".join(map(str, default)) if isinstance(default, list) else default
+    told = str(told).lower() if isinstance(told, bool) else told
+    return f"`{setting['name']}`{' required' if setting['required'] else '' if told in (None, '') else f' {told}'}"
+
+
 # tables
 
 
@@ -277,6 +333,10 @@ _GUARDS = {
         "A table of a snapshot lost more than `max_shrink` in one pull. The old content stands; the source failed.",
         "Export it again. If it is right: `hub approve CLIENT SOURCE`.",
     ),
+    "segment": (
+        "The segment refuses to answer: it is smaller than its `min_size`, or its strategy has too little data.",
+        "The text says which. Change the segment's settings, or wait for more data.",
+    ),
     "first-delivery": (
         "The sync has never delivered anything.",
         "Look at `hub plan CLIENT`, then `hub approve CLIENT SYNC`.",
@@ -355,7 +415,7 @@ _REMEDIES = {
 
 
 def _sentence(words: str) -> str:
-    return f"{words[0].upper()}{words[1:]}."
+    return f"{words[0].upper()}{words[1:].removesuffix('.')}."
 
 
 def plugin_list() -> str:

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from hub import api
+from hub.keys import install_keyed_hash
 from hub.segments import Definition, SegmentResult, explain, run_segments
 
 AS_OF = datetime.fromisoformat("2026-03-01T12:00:00")
@@ -62,7 +63,13 @@ _CARTS = pa.schema(
     ]
 )
 _LINES = pa.schema(
-    [("system", pa.string()), ("cart_id", pa.string()), ("quantity", pa.float64()), ("unit_price", MONEY)]
+    [
+        ("system", pa.string()),
+        ("cart_id", pa.string()),
+        ("quantity", pa.float64()),
+        ("unit_price", MONEY),
+        ("product_type", pa.string()),
+    ]
 )
 _PEOPLE = pa.schema(
     [
@@ -91,8 +98,11 @@ select *, not completed and not exists (
     select 1 from orders where orders.person_id = changed.person_id and counted and placed_at > changed_at
 ) as open
 from changed;
+create temporary view customers as select person_id, null::varchar[] as tags from stored_people;
 create temporary view cart_lines as select * from stored_lines;
-create temporary view people as select * from stored_people where coalesce(created_at <= getvariable('as_of'), true);
+create temporary view people as
+select *, coalesce('email:' || email, 'phone:' || phone, 'customer:' || customer_id) as person_ref
+from stored_people where coalesce(created_at <= getvariable('as_of'), true);
 create temporary view events as select * from stored_events where happened_at <= getvariable('as_of');
 create temporary view engagement as select * from stored_engagement where happened_at <= getvariable('as_of');
 """
@@ -101,11 +111,14 @@ with bought as (
     select person_id, count(*) as orders, sum(net) as spend, min(placed_at) as first_order_at,
         max(placed_at) as last_order_at
     from orders where counted group by all
-), seen as (select person_id, max(happened_at) as last_seen_at from events group by all),
+), spaced as (
+    select person_id, date_diff('microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at)
+        / 86400000000.0 as gap from orders where counted
+), paced as (select person_id, median(gap) as median_days_between_orders from spaced where gap is not null group by all), seen as (select person_id, max(happened_at) as last_seen_at from events group by all),
 read as (select person_id, max(happened_at) as last_engaged_at from engagement group by all)
 select people.person_id, coalesce(orders, 0) as orders, coalesce(spend, 0) as spend, first_order_at, last_order_at,
-    last_seen_at, last_engaged_at
-from people left join bought using (person_id) left join seen using (person_id) left join read using (person_id)
+    last_seen_at, last_engaged_at, median_days_between_orders
+from people left join bought using (person_id) left join paced using (person_id) left join seen using (person_id) left join read using (person_id)
 """
 
 
@@ -115,6 +128,7 @@ class Shop:
     def __init__(self, as_of: datetime = AS_OF, people: Iterable[int] = ()) -> None:
         self.as_of = as_of
         self.now = as_of
+        self.timezone = "UTC"
         self.tables: set[str] = {"orders", "carts", "cart_lines", "customers"}
         self.reaches: dict[str, list[tuple[str, datetime | None, datetime | None]]] = {}
         self.asked: list[frozenset[str] | None] = []
@@ -142,10 +156,11 @@ class Shop:
         row = {"person_id": person, "system": "shop", "cart_id": f"c{len(rows)}", "created_at": self.as_of - age}
         rows.append(row | {"total": value} | more)
 
-    def line(self, cart_id: str, quantity: float, unit_price: Any) -> None:
+    def line(self, cart_id: str, quantity: float | None, unit_price: Any, kind: str | None = None) -> None:
         """Add a line to a cart."""
         price = None if unit_price is None else Decimal(str(unit_price))
-        self._rows["lines"].append({"system": "shop", "cart_id": cart_id, "quantity": quantity, "unit_price": price})
+        row = {"system": "shop", "cart_id": cart_id, "quantity": quantity, "unit_price": price, "product_type": kind}
+        self._rows["lines"].append(row)
 
     def event(self, person: int, age: timedelta) -> None:
         """Add a visit."""
@@ -185,6 +200,7 @@ class Shop:
             con.register("incoming", pa.Table.from_pylist(rows, schemas.get(name, _SEEN)))
             con.execute(f"create table stored_{name} as select * from incoming")
             con.unregister("incoming")
+        install_keyed_hash(con, b"k" * 32)
         con.execute(_VIEWS)
         con.execute("set enable_external_access = false")
         return con

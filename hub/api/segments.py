@@ -29,6 +29,11 @@ class Test(StrEnum):
     WITHIN = "within"
     NOT_WITHIN = "not within"
     IS = "is"
+    ONE_OF = "one of"
+    HAS_ANY = "has any of"
+    HAS_ALL = "has all of"
+    HAS_NONE = "has none of"
+    BEGINS_WITH = "begins with one of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,62 +48,104 @@ class Percentile:
     percent: float | str
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnValue:
+    """The value of another column of the base, for a bound that differs from person to person."""
+
+    column: str
+
+
 Bound = Any
-"""A value, the name of a setting (``"$min_spend"``) or a Percentile."""
+"""A value, the name of a setting (``"$min_spend"``), a Percentile or a ColumnValue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One condition of a rule; made by ``at_least`` and its sisters.
 
-    A condition whose setting is None is left out; so is one whose ``unless`` setting is not None. A missing
-    value in the column is "insufficient data": the person is out, with that reason.
+    A condition whose setting is None is left out; so is one whose ``unless`` setting is not None, and one whose
+    ``when`` names a setting and a value that it does not have. A missing value in the column is "insufficient data":
+    the person is out, with that reason. Texts are compared with lists of texts whatever their case.
     """
 
     column: str
     test: Test
     bound: Bound
     unless: str | None = None
+    when: tuple[str, Any] | None = None
 
 
-def at_least(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+_When = tuple[str, Any] | None
+
+
+def at_least(column: str, bound: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand ``column >= bound``."""
-    return Condition(column, Test.AT_LEAST, bound, unless)
+    return Condition(column, Test.AT_LEAST, bound, unless, when)
 
 
-def at_most(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+def at_most(column: str, bound: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand ``column <= bound``."""
-    return Condition(column, Test.AT_MOST, bound, unless)
+    return Condition(column, Test.AT_MOST, bound, unless, when)
 
 
-def more_than(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+def more_than(column: str, bound: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand ``column > bound``."""
-    return Condition(column, Test.MORE_THAN, bound, unless)
+    return Condition(column, Test.MORE_THAN, bound, unless, when)
 
 
-def less_than(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+def less_than(column: str, bound: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand ``column < bound``."""
-    return Condition(column, Test.LESS_THAN, bound, unless)
+    return Condition(column, Test.LESS_THAN, bound, unless, when)
 
 
-def equals(column: str, bound: Bound, *, unless: str | None = None) -> Condition:
+def equals(column: str, bound: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand ``column = bound``."""
-    return Condition(column, Test.EQUALS, bound, unless)
+    return Condition(column, Test.EQUALS, bound, unless, when)
 
 
-def within(column: str, window: Bound, *, unless: str | None = None) -> Condition:
+def within(column: str, window: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand a time in the half-open window ``as_of - window < column <= as_of``."""
-    return Condition(column, Test.WITHIN, window, unless)
+    return Condition(column, Test.WITHIN, window, unless, when)
 
 
-def not_within(column: str, window: Bound, *, unless: str | None = None) -> Condition:
+def not_within(column: str, window: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
     """Demand a time at or before ``as_of - window``."""
-    return Condition(column, Test.NOT_WITHIN, window, unless)
+    return Condition(column, Test.NOT_WITHIN, window, unless, when)
+
+
+def one_of(column: str, texts: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
+    """Demand a text that is one of a list."""
+    return Condition(column, Test.ONE_OF, texts, unless, when)
+
+
+def has_any(column: str, texts: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
+    """Demand a list of texts that shares at least one with another list."""
+    return Condition(column, Test.HAS_ANY, texts, unless, when)
+
+
+def has_all(column: str, texts: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
+    """Demand a list of texts that holds all of another list."""
+    return Condition(column, Test.HAS_ALL, texts, unless, when)
+
+
+def has_none(column: str, texts: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
+    """Demand a list of texts that shares none with another list."""
+    return Condition(column, Test.HAS_NONE, texts, unless, when)
+
+
+def begins_with(column: str, texts: Bound, *, unless: str | None = None, when: _When = None) -> Condition:
+    """Demand a text that begins with one of a list."""
+    return Condition(column, Test.BEGINS_WITH, texts, unless, when)
 
 
 def percentile(column: str, percent: float | str) -> Percentile:
     """Name the value at a percentile of the base, by nearest rank."""
     return Percentile(column, percent)
+
+
+def column_value(column: str) -> ColumnValue:
+    """Name another column of the base, whose value for the same person is the bound."""
+    return ColumnValue(column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +155,15 @@ class Base:
     ``sql`` reads canonical tables, ``people`` and ``facts``; settings and ``as_of`` are bound by name
     (``$window``, ``$as_of``; durations are intervals). It yields ``person_id`` and the columns that rules and
     evidence use. ``absent`` says in words what it means not to be in it; ``{window}`` is filled in.
-    ``units`` says per column what a value is (``money``, ``orders``, ``time``), for explanations.
+    ``units`` says per column what a value is (``money``, ``orders``, ``time``), for explanations; ``ever`` names
+    columns that look back further than the base's one window.
     """
 
     name: str
     sql: str
     absent: str
     units: dict[str, str] = field(default_factory=dict)
+    ever: tuple[str, ...] = ()
 
 
 FACTS = Base("facts", "select * from facts", "not known to the shop")
@@ -125,6 +174,7 @@ class Need(StrEnum):
     """What must be true of the data for a strategy's answer to be right."""
 
     ORDERS = "orders"
+    ORDER_LINES = "order_lines"
     CARTS = "carts"
     EVENTS = "events"
     ENGAGEMENT = "engagement"
@@ -133,18 +183,32 @@ class Need(StrEnum):
 
 
 class Reader(Protocol):
-    """A read-only look at the catalog as of the run, for ``prepare``."""
+    """A read-only look at the catalog as of the run, for ``prepare``.
+
+    ``timezone`` is the shop's IANA time zone, for seasons and ages.
+    """
+
+    @property
+    def timezone(self) -> str:
+        """Return the shop's IANA time zone, such as ``Europe/Copenhagen``."""
 
     def table(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
-        """Return the answer to a select as an Arrow table."""
+        """Return the answer to a select as an Arrow table; strategies that ask the same share it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What ``prepare`` adds to the select: further parameters and an Arrow table named ``prepared``."""
+    """What ``prepare`` adds to the select: further parameters and an Arrow table named ``prepared``.
+
+    A parameter with the name of a setting takes its place. ``notes`` are sentences for the user: what was fitted, what
+    the data could not say. ``refused`` says why there is no answer, such as too few people to rank: the segment and
+    what is made of it then have none, and audiences stay as they are.
+    """
 
     parameters: dict[str, Any] = field(default_factory=dict)
     table: Any = None
+    notes: tuple[str, ...] = ()
+    refused: str | None = None
 
 
 class Segment(Generic[SegmentConfigT]):
@@ -153,20 +217,23 @@ class Segment(Generic[SegmentConfigT]):
     A subclass declares ``name``, ``version`` (raised when the meaning changes), ``Config``, and either
     ``base`` with ``rule`` or ``sql``. ``evidence`` names the columns that say why someone is in; a sync may
     send them as attributes. ``needs`` names the tables without which the answer would be wrong;
-    ``windows`` the settings that look back, so that a window longer than the history is said.
+    ``windows`` the settings that look back, so that a window longer than the history is said. Where any of these
+    depends on the settings, ``__init__`` sets it anew. A ``starter`` that needs no setting stands in the file of
+    every new client.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     Config: ClassVar[type[Config]]
-    base: ClassVar[Base] = FACTS
-    rule: ClassVar[tuple[Condition, ...]] = ()
-    sql: ClassVar[str | None] = None
-    explain_sql: ClassVar[str | None] = None
-    evidence: ClassVar[tuple[str, ...]] = ()
-    needs: ClassVar[tuple[Need, ...]] = ()
-    windows: ClassVar[tuple[str, ...]] = ()
+    starter: ClassVar[bool] = True
     tables: ClassVar[tuple[Table, ...]] = ()
+    base: Base = FACTS
+    rule: tuple[Condition, ...] = ()
+    sql: str | None = None
+    explain_sql: str | None = None
+    evidence: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
+    windows: tuple[str, ...] = ()
 
     def __init__(self, config: SegmentConfigT) -> None:
         self.config = config

@@ -59,6 +59,11 @@ class Session:
         for statement in statements("settings.closed"):
             self.con.execute(statement)
 
+    @property
+    def timezone(self) -> str:
+        """Return the shop's IANA time zone."""
+        return self._settings.timezone
+
     def prepare_facts(self, columns: Iterable[str] | None = None) -> None:
         """Make the temporary table ``facts`` with at least these columns (None: all).
 

@@ -31,6 +31,8 @@ def check(
 
     opened = open_workspace(workspace)
     groups = {"configuration": check_wiring(opened, client, stand_in=sandbox)}
+    if not has_errors(groups["configuration"]):
+        groups["configuration"] += _check_segments(opened, client)
     if not offline and not has_errors(groups["configuration"]):
         for where, finding in _ask_connections(opened, client, sandbox=sandbox):
             groups.setdefault(where, []).append(finding)
@@ -80,6 +82,13 @@ def show_findings(findings: list[Finding], *, title: str) -> None:
         if finding.next_step and finding.next_step not in said:
             said.add(finding.next_step)
             show(Text(f"    → {finding.next_step}"))
+
+
+def _check_segments(workspace: Workspace, client: str) -> list[Finding]:
+    from hub.cli.running import make_wiring
+    from hub.sync.check import check_segments
+
+    return list(check_segments(make_wiring(workspace.folder, client)))
 
 
 def _ask_connections(workspace: Workspace, client: str, *, sandbox: bool) -> list[tuple[str, Finding]]:

@@ -185,14 +185,14 @@ def _fill(connection: NewConnection, client: str, ask: Ask | None) -> None:
 
 
 def _starters(plugins: Plugins) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield the strategies that work without any setting; a broken one is no reason not to start."""
+    """Yield the strategies to start with, which work without any setting; a broken one is no reason not to start."""
     for entry in plugins.entries("segment"):
         try:
-            model = plugins.load("segment", entry.name).Config
+            strategy = plugins.load("segment", entry.name)
         except (ConfigError, PluginError):
             continue
-        if not any(known.is_required() for known in model.model_fields.values()):
-            yield entry.name, model
+        if strategy.starter and not any(known.is_required() for known in strategy.Config.model_fields.values()):
+            yield entry.name, strategy.Config
 
 
 def _look_again(workspace: Workspace, client: str, connections: list[NewConnection]) -> Written:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from hub.cli.plugin_info import plain, type_word
+from hub.cli.plugin_info import toml_value, type_word
 from hub.config.models import ClientModel, ConsentSettings, Guards
 from hub.config.validate import is_secret, setting_names
 
@@ -44,21 +43,6 @@ def file_text(
         if connection.kind == "destination" and first_segment:
             lines += _sync_lines(connection, first_segment)
     return "\n".join(lines) + "\n"
-
-
-def toml_value(value: Any) -> str:
-    """Write a value as TOML."""
-    value = plain(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, list):
-        return f"[{', '.join(toml_value(item) for item in value)}]"
-    if isinstance(value, dict):
-        inner = ", ".join(f"{json.dumps(key)} = {toml_value(item)}" for key, item in value.items())
-        return f"{{ {inner} }}" if inner else "{}"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _header_lines(header: Mapping[str, str | None]) -> Iterator[str]:

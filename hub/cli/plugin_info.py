@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, get_args
+from enum import Enum
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from rich.table import Table
 from rich.text import Text
 
-from hub.api import Condition, Destination, Percentile, Segment, Source, format_duration
+from hub.api import ColumnValue, Condition, Destination, Percentile, Segment, Source, format_duration
 from hub.config.validate import is_secret, model_in, setting_names
 from hub.report.tables import simple_table
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from hub.plugins import Entry
 
+_SHOWN_ALREADY = {"kind", "name", "from", "summary", "about", "settings"}
 _WORDS = {
     "str": "text",
     "int": "whole number",
@@ -39,11 +42,13 @@ _WORDS = {
 
 def describe(entry: Entry, plugin: type[Any]) -> dict[str, Any]:
     """Return everything a plugin declares, as JSON data."""
+    summary, *about = paragraphs(plugin) or [""]
     described: dict[str, Any] = {
         "kind": entry.kind,
         "name": entry.name,
         "from": entry.origin,
-        "summary": (inspect.getdoc(plugin) or "").split("\n\n")[0].replace("\n", " "),
+        "summary": summary,
+        "about": about,
         "settings": list(describe_settings(plugin.Config)),
     }
     if issubclass(plugin, Source):
@@ -53,6 +58,37 @@ def describe(entry: Entry, plugin: type[Any]) -> dict[str, Any]:
     elif issubclass(plugin, Destination):
         described |= _destination_facts(plugin)
     return described
+
+
+def paragraphs(plugin: type[Any]) -> list[str]:
+    """Return what a plugin's docstring says, paragraph by paragraph, each on one line."""
+    text = (inspect.getdoc(plugin) or "").replace("``", "`")
+    return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
+
+
+def example(name: str, model: type[BaseModel]) -> str:
+    """Return how a strategy stands in a client's file: its defaults, and its settings' own examples."""
+    lines = [f"[segments.{name}]", f"plugin = {toml_value(name)}"]
+    for key, field in setting_names(model).items():
+        value = field.examples[0] if field.examples else field.get_default(call_default_factory=True)
+        if value is not None and (field.examples or not field.is_required()):
+            lines.append(f"{key} = {toml_value(value)}")
+    return "\n".join(lines)
+
+
+def toml_value(value: Any) -> str:
+    """Write a value as TOML."""
+    value = plain(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(toml_value(item) for item in value)}]"
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(key)} = {toml_value(item)}" for key, item in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def describe_settings(model: type[BaseModel], prefix: str = "") -> Iterator[dict[str, Any]]:
@@ -68,7 +104,13 @@ def describe_settings(model: type[BaseModel], prefix: str = "") -> Iterator[dict
         }
         inner = model_in(field.annotation)
         if inner is not None:
-            yield from describe_settings(inner, f"{prefix}{name}[].")
+            yield from describe_settings(inner, f"{prefix}{name}{'[]' if _is_many(field.annotation) else ''}.")
+
+
+def _is_many(annotation: Any) -> bool:
+    """Tell whether a type holds its settings in a list or table of them."""
+    parts = get_args(annotation)
+    return get_origin(annotation) in {list, tuple, dict} or any(_is_many(part) for part in parts)
 
 
 def type_word(annotation: Any) -> str:
@@ -83,6 +125,8 @@ def type_word(annotation: Any) -> str:
     if parts:
         first = parts[:1] if hasattr(annotation, "__metadata__") else parts
         return " or ".join(dict.fromkeys(type_word(part) for part in first))
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(f'"{each.value}"' for each in annotation)
     return "table" if hasattr(annotation, "model_fields") else name or "anything"
 
 
@@ -104,13 +148,14 @@ def render(described: dict[str, Any]) -> Iterator[Text | Table]:
     head = Text(f"{described['name']}", style="bold")
     head.append(f"  {described['kind']}, {described['from']}", style="dim")
     yield head
-    yield Text(described["summary"] + "\n")
+    for text in (described["summary"], *described["about"]):
+        yield Text(text + "\n")
     yield _settings_table(described["settings"])
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
     for name, value in described.items():
-        if name not in {"kind", "name", "from", "summary", "settings"} and value not in (None, [], {}, ()):
+        if name not in _SHOWN_ALREADY and value not in (None, [], {}, ()):
             facts.add_row(name.replace("_", " "), _words(value))
     yield facts
 
@@ -158,6 +203,7 @@ def _segment_facts(plugin: type[Segment[Any]]) -> dict[str, Any]:
         "needs": [str(need) for need in plugin.needs],
         "evidence": list(plugin.evidence),
         "tables": [table.name for table in plugin.tables],
+        "example": example(plugin.name, plugin.Config),
     }
 
 
@@ -165,8 +211,11 @@ def _condition_words(condition: Condition) -> str:
     bound = condition.bound
     if isinstance(bound, Percentile):
         bound = f"the {bound.percent} percentile of {bound.column}"
+    if isinstance(bound, ColumnValue):
+        bound = bound.column
     unless = f", unless {condition.unless} is set" if condition.unless else ""
-    return f"{condition.column} {condition.test} {plain(bound)}{unless}"
+    when = f", where {condition.when[0]} is {plain(condition.when[1])}" if condition.when else ""
+    return f"{condition.column} {condition.test} {plain(bound)}{unless}{when}"
 
 
 def _with_defaults(plugin: type[Segment[Any]]) -> str:

@@ -17,10 +17,10 @@ from hub.config.models import (
     SyncSettings,
 )
 from hub.config.problems import ConfigFileError, Problems, Where, read_file, suggest
-from hub.config.references import check_references
+from hub.config.references import check_priority, check_references
 from hub.config.settings import Client, ConnectionSettings, SegmentSettings, Workspace
 from hub.config.validate import setting_names, validate
-from hub.config.workspace import INHERITED
+from hub.config.workspace import INHERITED, PRIORITY
 
 SECTIONS = ("sources", "segments", "destinations", "syncs")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -60,6 +60,7 @@ def load_client(workspace: Workspace, client_id: str) -> Client:
         Where((file,)),
         problems,
     )
+    check_priority(model.priority if model else (), tables["segments"], where.below("priority"), problems)
     problems.raise_any(next_step=_NEXT_STEP)
     if model is None:
         raise AssertionError("a file is refused only with a problem")
@@ -73,6 +74,7 @@ def load_client(workspace: Workspace, client_id: str) -> Client:
         consent=model.consent,
         guards=model.guards,
         currencies=model.currencies,
+        priority=model.priority,
         sources=sources,
         segments=segments,
         destinations=destinations,
@@ -87,6 +89,8 @@ def _client_model(where: Where, problems: Problems) -> ClientModel | None:
     """Read everything but the tables of named things; ``consent`` and ``guards`` inherit key by key."""
     own, shared = (file.data for file in where.files)
     data = {key: value for key, value in own.items() if key not in SECTIONS}
+    if PRIORITY in shared:
+        data.setdefault(PRIORITY, shared[PRIORITY])
     for section in ("consent", "guards"):
         if isinstance(data.get(section, {}), dict):
             data[section] = {**shared.get(section, {}), **data.get(section, {})}
@@ -145,8 +149,9 @@ def _segments(tables: Mapping[str, Table], problems: Problems) -> dict[str, Segm
         settings = validate(SegmentTable, reserved if "plugin" in table else table, where, problems)
         if settings is not None:
             made[name] = SegmentSettings(
-                name, settings.plugin, options, where, settings.all, settings.any, settings.none, settings.enabled
-            )
+                name, settings.plugin, options, where, settings.all, settings.any, settings.none, settings.enabled,
+                sample=settings.sample, limit=settings.limit, min_size=settings.min_size,
+            )  # fmt: skip
     return made
 
 

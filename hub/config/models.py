@@ -144,6 +144,16 @@ class DestinationTable(Config):
     enabled: bool = Field(default=True, description="false switches it off and keeps its settings")
 
 
+class Limit(Config):
+    """Which members of a segment are kept where there are more than wanted."""
+
+    count: int = Field(ge=1, description="how many people at most")
+    by: str = Field(min_length=1, description="evidence column that ranks them, such as spend; unknown values are out")
+    first: Literal["largest", "smallest"] = Field(
+        default="largest", description="which values come first; of times the latest is the largest"
+    )
+
+
 class SegmentTable(Config):
     """What hub itself reads of a ``[segments.…]`` table; with a plugin the rest belongs to it."""
 
@@ -151,6 +161,13 @@ class SegmentTable(Config):
     all: tuple[str, ...] = Field(default=(), description="segments a member must be in")
     any: tuple[str, ...] = Field(default=(), description="segments a member must be in one of")
     none: tuple[str, ...] = Field(default=(), description="segments a member must not be in")
+    sample: float | None = Field(
+        default=None, gt=0, le=1, description="share of the members that is kept, stable by person; a larger one adds"
+    )
+    limit: Limit | None = Field(default=None, description="keep only those who come first by an evidence column")
+    min_size: int | None = Field(
+        default=None, ge=1, description="with fewer members it is refused: too few to be of use, or too identifying"
+    )
     enabled: bool = Field(default=True, description="false switches it off and keeps its settings")
 
     @model_validator(mode="after")
@@ -184,6 +201,9 @@ class ClientModel(Config):
     guards: Guards = Field(default_factory=Guards, description="what hub refuses to believe")
     currencies: dict[Currency, Annotated[Decimal, Field(gt=0)]] = Field(
         default_factory=dict, description="units of the client's currency per unit"
+    )
+    priority: tuple[str, ...] = Field(
+        default=(), description="segments, the first the most important: a person in several is in the first only"
     )
 
     @field_validator("timezone")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from hub.config.models import SyncSettings
 from hub.config.problems import Problems, Where, suggest
@@ -41,6 +41,15 @@ def check_references(
                 f"audience {audience[1]!r} at {sync.destination!r} is kept by sync {first!r} already; "
                 "name another audience",
             )
+
+
+def check_priority(priority: Sequence[str], segments: Collection[str], where: Where, problems: Problems) -> None:
+    """Record names in the priority list that lead nowhere or stand there twice; one switched off is passed over."""
+    for index, name in enumerate(priority):
+        if name not in segments:
+            problems.add(where.below(index), f"there is no segment {name!r}; {suggest(name, segments)}")
+        if name in priority[:index]:
+            problems.add(where.below(index), f"{name!r} stands in the list already; remove one of them")
 
 
 def _check_operands(segment: SegmentSettings, segments: Segments, problems: Problems) -> None:

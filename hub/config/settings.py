@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.config.locate import HOME, WORKSPACE_FILE, client_ids
-from hub.config.models import ConsentSettings, Guards, SyncSettings
+from hub.config.models import ConsentSettings, Guards, Limit, SyncSettings
 from hub.config.problems import File, Where
 
 
@@ -64,6 +64,9 @@ class SegmentSettings:
     any: tuple[str, ...] = ()
     none: tuple[str, ...] = ()
     enabled: bool = True
+    sample: float | None = None
+    limit: Limit | None = None
+    min_size: int | None = None
 
     @property
     def operands(self) -> tuple[str, ...]:
@@ -87,6 +90,7 @@ class Client:
     consent: ConsentSettings
     guards: Guards
     currencies: Mapping[str, Decimal]
+    priority: tuple[str, ...]
     sources: Mapping[str, ConnectionSettings]
     segments: Mapping[str, SegmentSettings]
     destinations: Mapping[str, ConnectionSettings]

@@ -17,6 +17,9 @@ from hub.config.validate import validate
 INHERITED = ("sources", "segments", "destinations", "consent", "guards")
 """The tables of ``hub.toml`` that every client inherits."""
 
+PRIORITY = "priority"
+"""The list that a client inherits where it has none of its own."""
+
 _NEXT_STEP = "Correct the lines named, then run `hub check --offline`."
 
 
@@ -29,14 +32,14 @@ def load_workspace(folder: Path) -> Workspace:
     problems = Problems()
     shared = read_file(folder / WORKSPACE_FILE, WORKSPACE_FILE)
     where = Where((shared,))
-    own = {key: value for key, value in shared.data.items() if key not in INHERITED}
+    own = {key: value for key, value in shared.data.items() if key not in (*INHERITED, PRIORITY)}
     if "syncs" in own:
         problems.add(where.below("syncs"), "syncs belong to one client; move them to its file in clients/")
         del own["syncs"]
     for section in INHERITED:
         if not isinstance(shared.data.get(section, {}), dict):
             problems.add(where.below(section), f"should be a table; write [{section}]")
-    model = validate(WorkspaceModel, own, where, problems, also_known=INHERITED)
+    model = validate(WorkspaceModel, own, where, problems, also_known=(*INHERITED, PRIORITY))
     if isinstance(own.get("requires"), str):
         _check_version(own["requires"], where.below("requires"), problems)
     problems.raise_any(next_step=_NEXT_STEP)

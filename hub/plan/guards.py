@@ -16,6 +16,7 @@ class Guard(StrEnum):
     """What a guard watches."""
 
     SOURCE = "source"
+    SEGMENT = "segment"
     FIRST = "first-delivery"
     DEFINITION = "changed-definition"
     REMOVALS = "removals"

@@ -204,7 +204,8 @@ class _Walk:
 
     def _column(self, node: dict[str, Any]) -> None:
         names = [str(name).lower() for name in node.get("column_names", ())]
-        if len(names) == 1:
+        # Of what is written like a column only these are functions: a column may well be called has_bought.
+        if len(names) == 1 and (names[0] in self._impure or names[0].startswith("current_")):
             self._refuse_impure(names[0])
         self.columns.update(names)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from hub.api import PluginError, Test
+from hub.api import ColumnValue, PluginError, Test
 from hub.segments.check import Checker
 from hub.segments.definitions import Definition, in_order
 from hub.segments.freshness import missing_tables, short_history, stale_orders
-from hub.segments.run import MAX_LAG, compile_all, isolated, prepare_facts
+from hub.segments.narrowing import left_out
+from hub.segments.run import MAX_LAG, compile_all, isolated, prepare_facts, run_segments
 from hub.segments.sentences import Observed, Verdict, sentence
 from hub.segments.session import SessionLike
 from hub.segments.statements import Query, one_person
@@ -59,12 +60,13 @@ def explain(
     *,
     max_lag: timedelta = MAX_LAG,
 ) -> Explanation:
-    """Explain why a person is in the named segment or not; combinations branch by branch.
+    """Explain why a person is in the named segment or not; combinations branch by branch, priority last.
 
     Raises:
         ConfigError: an unknown segment, or segments made of each other in a circle.
     """
-    chosen = in_order(definitions, [name])
+    known = tuple(definitions)
+    chosen = in_order(known, [name])
     compiled = compile_all(session, chosen)
     prepare_facts(session, [each for each in compiled.values() if isinstance(each, Compiled)])
     told: dict[str, Explanation] = {}
@@ -76,7 +78,31 @@ def explain(
             told[definition.name] = _strategy(session, definition, ready, person_id, max_lag)
         else:
             told[definition.name] = Explanation(definition.name, None, str(ready))
-    return told[name]
+        if told[definition.name].member and definition.limit is not None:
+            run_segments(session, known, [definition.name], max_lag=max_lag)
+        told[definition.name] = _narrowed(session, definition, told[definition.name], person_id)
+    asked = next(definition for definition in chosen if definition.name == name)
+    return _after_earlier(told[name], [told[each] for each in asked.earlier])
+
+
+def _narrowed(session: SessionLike, definition: Definition, told: Explanation, person_id: int) -> Explanation:
+    """Return the explanation after sample and limit."""
+    reason = left_out(session, definition, person_id, told.evidence) if told.member else None
+    return told if reason is None else replace(told, member=False, reason=reason, conditions=(), evidence={})
+
+
+def _after_earlier(told: Explanation, earlier: Sequence[Explanation]) -> Explanation:
+    """Return the explanation after priority: the first segment of the list that has the person keeps them."""
+    for each in earlier:
+        if told.member and each.member is not False:
+            first = f"in {each.segment}" if each.member else f"{each.segment} has no answer, and it"
+            reason = f"{first}, which comes first in the priority list: {each.reason}"
+            member = False if each.member else None
+            return replace(
+                told, member=member, reason=reason, conditions=(), evidence={}, branches=(*told.branches, each),
+                decided_by=each.segment,
+            )  # fmt: skip
+    return told
 
 
 def _strategy(
@@ -90,11 +116,13 @@ def _explained(
     session: SessionLike, definition: Definition, compiled: Compiled, person_id: int, max_lag: timedelta
 ) -> Explanation:
     strategy = compiled.strategy
+    if compiled.refused is not None:
+        return Explanation(definition.name, None, compiled.refused, notes=compiled.notes)
     missing = missing_tables(session, strategy)
     if missing:
         return Explanation(definition.name, False, f"no source gives {' or '.join(missing)}")
     stale = stale_orders(session, strategy, max_lag)
-    notes = (*((stale,) if stale else ()), *short_history(session, strategy, definition.settings))
+    notes = (*((stale,) if stale else ()), *short_history(session, strategy, definition.settings), *compiled.notes)
     if strategy.sql:
         return _by_own_select(session, compiled, person_id, notes)
     return _by_rule(session, compiled, person_id, notes)
@@ -143,20 +171,21 @@ def _rows(session: SessionLike, query: Query, prepared: Any) -> list[dict[str, A
 def _observed(session: SessionLike, compiled: Compiled, limit: Threshold, row: dict[str, Any], number: int) -> Observed:
     condition = limit.condition
     value = row[condition.column]
+    threshold = row[limit.bound.column] if isinstance(limit.bound, ColumnValue) else limit.bound
     verdict = Verdict.PASSED if row[f"hub_test_{number}"] else Verdict.FAILED
-    if value is None and condition.test is not Test.IS:
+    if condition.test is not Test.IS and (value is None or row[f"hub_test_{number}"] is None):
         verdict = Verdict.INSUFFICIENT_DATA
     return Observed(
         condition.column,
         value,
         condition.test,
-        limit.bound,
+        threshold,
         verdict,
         session.as_of,
         compiled.strategy.base.units.get(condition.column),
         None if limit.percentile is None else limit.percentile.percent,  # type: ignore[arg-type]  # filled in by the rule
         limit.people,
-        _window(compiled),
+        None if condition.column in compiled.strategy.base.ever else _window(compiled),
     )
 
 

@@ -12,6 +12,7 @@ from hub.segments.words import duration, instant
 
 _TABLES = {
     Need.ORDERS: "orders",
+    Need.ORDER_LINES: "order_lines",
     Need.CARTS: "carts",
     Need.EVENTS: "events",
     Need.ENGAGEMENT: "engagement",

@@ -3,57 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from hub.api import HubError, PluginError
+from hub.api import PluginError
 from hub.catalog import FACT_COLUMNS
 from hub.segments.check import Checker
 from hub.segments.definitions import Definition, in_order
 from hub.segments.freshness import missing_tables, short_history, stale_orders
+from hub.segments.narrowing import narrowed, settled
+from hub.segments.result import STALE_SOURCE, SegmentResult
 from hub.segments.session import SessionLike
 from hub.segments.statements import Operand, Query, combination, known_values, members, temporary_table
 from hub.segments.strategies import Compiled, compile_strategy, described, execute, fact_columns, keep_base, settle_rule
 from hub.segments.words import label
 
 MAX_LAG = timedelta(hours=1)
-STALE_SOURCE = "STALE_SOURCE"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentResult:
-    """A computed segment.
-
-    Attributes:
-        table: temporary table with person_id and the evidence columns, one row per member; None after an error.
-        evidence: the evidence columns, in the order declared.
-        notes: sentences for the user about what the data could not say.
-        version: the strategy's name and version (``high-spenders 1``), or how a combination is put together.
-        settings: the strategy's settings as used.
-        codes: reason codes that withhold every addition (``STALE_SOURCE``).
-        reads: the canonical tables that the answer rests on.
-        error: why there is no answer; the segments that are made of this one have none either.
-    """
-
-    name: str
-    table: str | None
-    members: int
-    evidence: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    version: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
-    codes: tuple[str, ...] = ()
-    error: HubError | None = None
-    reads: frozenset[str] = frozenset()
-
-    @property
-    def stale(self) -> bool:
-        """Tell whether additions must wait because orders are older than carts."""
-        return STALE_SOURCE in self.codes
 
 
 def run_segments(
@@ -64,7 +32,7 @@ def run_segments(
     max_lag: timedelta = MAX_LAG,
     facts: Iterable[str] = (),
 ) -> dict[str, SegmentResult]:
-    """Compute the wanted segments, and all that they are made of.
+    """Compute the wanted segments, and all that they depend on.
 
     ``facts`` are columns that somebody else will read afterwards: named here, the facts are computed once. A strategy
     that fails gives a result with its ``error``; only the combinations that need it fail with it.
@@ -78,16 +46,18 @@ def run_segments(
     results: dict[str, SegmentResult] = {}
     for definition in chosen:
         results[definition.name] = _result(session, definition, compiled, results, max_lag)
-    return results
+    return {definition.name: settled(session, definition, results) for definition in chosen}
 
 
 def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str, Compiled | PluginError]:
     """Make every strategy ready to run; one that cannot be is there with its error."""
     checker = Checker(session.con)
+    answers: dict[str, Any] = {}
     ready: dict[str, Compiled | PluginError] = {}
     for definition in chosen:
         if definition.strategy is not None or definition.error is not None:
-            ready[definition.name] = isolated(definition, partial(compile_strategy, session, checker, definition))
+            work = partial(compile_strategy, session, checker, answers, definition)
+            ready[definition.name] = isolated(definition, work)
     return ready
 
 
@@ -118,15 +88,25 @@ def _result(
     max_lag: timedelta,
 ) -> SegmentResult:
     ready = compiled.get(definition.name)
-    if isinstance(ready, Compiled):
-        made = isolated(definition, lambda: _run_strategy(session, definition, ready, max_lag))
-    elif ready is None:
-        made = isolated(definition, lambda: _run_combination(session, definition, results))
+    if isinstance(ready, PluginError):
+        made: SegmentResult | PluginError = ready
     else:
-        made = ready
+        made = isolated(definition, lambda: _computed(session, definition, ready, results, max_lag))
     if isinstance(made, SegmentResult):
         return made
     return SegmentResult(definition.name, None, 0, settings=definition.settings, error=made)
+
+
+def _computed(
+    session: SessionLike,
+    definition: Definition,
+    compiled: Compiled | None,
+    results: dict[str, SegmentResult],
+    max_lag: timedelta,
+) -> SegmentResult:
+    if compiled is None:
+        return narrowed(session, definition, _run_combination(session, definition, results))
+    return narrowed(session, definition, _run_strategy(session, definition, compiled, max_lag))
 
 
 def _run_strategy(
@@ -137,17 +117,21 @@ def _run_strategy(
     stale = None if missing else stale_orders(session, strategy, max_lag)
     notes = [f"no source gives {table}, so nobody can be in this segment" for table in missing]
     notes += [stale] if stale else []
-    notes += short_history(session, strategy, definition.settings)
-    if missing:
+    notes += [*short_history(session, strategy, definition.settings), *compiled.notes]
+    table: str | None = definition.table
+    count = 0
+    if compiled.refused is not None:
+        table = None
+        notes.append(compiled.refused)
+    elif missing:
         execute(session, _empty(definition, compiled), compiled.table)
-        count = 0
     else:
         base = _select_members(session, definition, compiled)
         count = _count(session, definition)
         notes += [] if count or base is None else _never_known(session, compiled, base)
     return SegmentResult(
         definition.name,
-        definition.table,
+        table,
         count,
         tuple(strategy.evidence),
         tuple(notes),
@@ -155,6 +139,7 @@ def _run_strategy(
         definition.settings,
         (STALE_SOURCE,) if stale else (),
         reads=compiled.reads,
+        refused=compiled.refused,
     )
 
 
@@ -202,11 +187,15 @@ def _run_combination(session: SessionLike, definition: Definition, results: dict
         failed = results[name].error
         if failed is not None:
             raise PluginError(f"it is made of segment {name!r}, which failed: {failed}", next_step=failed.next_step)
+    parts = [results[name] for name in definition.operands]
+    without = next((part for part in parts if part.table is None), None)
+    if without is not None:
+        refused = f"it is made of segment {without.name!r}, which has no answer: {without.refused}"
+        return SegmentResult(definition.name, None, 0, notes=(refused,), refused=refused)
     needed = [_operand(results[name]) for name in dict.fromkeys(definition.all)]
     alternatives = [_operand(results[name]) for name in dict.fromkeys(definition.any)]
     barred = [_operand(results[name]).table for name in dict.fromkeys(definition.none)]
     execute(session, temporary_table(definition.table, combination(needed, alternatives, barred)))
-    parts = [results[name] for name in definition.operands]
     return SegmentResult(
         definition.name,
         definition.table,

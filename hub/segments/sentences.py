@@ -20,6 +20,11 @@ _NEEDS = {
     Test.IS: "{}",
     Test.WITHIN: "less than {} ago",
     Test.NOT_WITHIN: "at least {} ago",
+    Test.ONE_OF: "one of {}",
+    Test.HAS_ANY: "any of {}",
+    Test.HAS_ALL: "all of {}",
+    Test.HAS_NONE: "none of {}",
+    Test.BEGINS_WITH: "one that begins with {}",
 }
 
 
@@ -57,9 +62,11 @@ class Observed:
 def sentence(observed: Observed) -> str:
     """Say it: ``spend 212.50 in 365 days, needs at least 340.00: out by 127.50``."""
     need = f"needs {_need(observed)}"
-    if observed.verdict is Verdict.INSUFFICIENT_DATA:
+    if observed.verdict is Verdict.INSUFFICIENT_DATA and observed.value is None:
         return f"{label(observed.column)} is not known, {need}: out (insufficient data)"
     seen = f"{label(observed.column)} {written(observed.value, observed.unit)}{_context(observed)}"
+    if observed.verdict is Verdict.INSUFFICIENT_DATA:
+        return f"{seen}, and what it is held against is not known: out (insufficient data)"
     return f"{seen}, {need}: {'in' if observed.verdict is Verdict.PASSED else _distance(observed)}"
 
 
@@ -74,7 +81,7 @@ def _context(observed: Observed) -> str:
     if isinstance(observed.value, datetime):
         age = observed.as_of - observed.value
         return f" ({duration(age)} ago)" if age >= timedelta(0) else " (in the future)"
-    if observed.window is None or isinstance(observed.value, date | str | bool):
+    if observed.window is None or isinstance(observed.value, date | str | bool | list):
         return ""
     return f" in {duration(observed.window)}"
 

@@ -31,6 +31,10 @@ class SessionLike(Protocol):
         """The instant of the run, in UTC without a zone."""
 
     @property
+    def timezone(self) -> str:
+        """The shop's IANA time zone."""
+
+    @property
     def tables(self) -> AbstractSet[str]:
         """The canonical tables that some source gives."""
 

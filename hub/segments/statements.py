@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub.api import Condition, Test
+from hub.api import ColumnValue, Condition, Test
+from hub.config.models import Limit
 
 PERSON = "person_id"
 
@@ -41,17 +42,37 @@ def temporary_table(name: str, query: Query, *, replace: bool = True) -> Query:
     return Query(f"{manner} {quoted(name)} as {query.sql}", query.values)
 
 
+_WANTED = "list_transform({bound}::varchar[], lambda t: lower(t))"
+_OWN = "list_transform({column}, lambda t: lower(t))"
+_BEGINS = "list_transform({bound}::varchar[], lambda t: starts_with(lower({column}), lower(t)))"
+_LISTS = {
+    Test.ONE_OF: f"list_contains({_WANTED}, lower({{column}}))",
+    Test.HAS_ANY: f"list_has_any({_OWN}, {_WANTED})",
+    Test.HAS_ALL: f"list_has_all({_OWN}, {_WANTED})",
+    Test.HAS_NONE: f"not list_has_any({_OWN}, {_WANTED})",
+    Test.BEGINS_WITH: f"list_bool_or({_BEGINS})",
+}
+_TIMES = {
+    Test.WITHIN: "{column} > $hub_as_of - {bound} and {column} <= $hub_as_of",
+    Test.NOT_WITHIN: "{column} <= $hub_as_of - {bound}",
+}
+
+
 def predicate(condition: Condition, bound: Any, name: str, as_of: Any) -> Query:
     """Return a condition as SQL with its bound under ``name``; NULL where the column is missing."""
-    column = quoted(condition.column)
-    if condition.test is Test.WITHIN:
-        sql = f"({column} > $hub_as_of - ${name} and {column} <= $hub_as_of)"
-        return Query(sql, {name: bound, "hub_as_of": as_of})
-    if condition.test is Test.NOT_WITHIN:
-        return Query(f"({column} <= $hub_as_of - ${name})", {name: bound, "hub_as_of": as_of})
-    if condition.test is Test.IS:
-        return Query(f"({column} is not distinct from ${name})", {name: bound})
-    return Query(f"({column} {condition.test.value} ${name})", {name: bound})
+    values = {}
+    against = f"${name}"
+    if isinstance(bound, ColumnValue):
+        against = quoted(bound.column)
+    else:
+        values[name] = bound
+    test = condition.test
+    if test in _TIMES:
+        values["hub_as_of"] = as_of
+    if test is Test.IS:
+        return Query(f"({quoted(condition.column)} is not distinct from {against})", values)
+    shape = _TIMES.get(test) or _LISTS.get(test) or f"{{column}} {test.value} {{bound}}"
+    return Query(f"({shape.format(column=quoted(condition.column), bound=against)})", values)
 
 
 def members(source: Query, evidence: Sequence[str], conditions: Sequence[Query], *, none: bool = False) -> Query:
@@ -104,6 +125,37 @@ def combination(needed: Sequence[Operand], alternatives: Sequence[Operand], barr
     where = f" where {' and '.join(tests)}" if tests else ""
     columns = "".join(f", {sql} as {quoted(name)}" for name, sql in _evidence(needed, alternatives).items())
     return Query(f"select who.{PERSON}{columns} {' '.join(parts)}{where} order by who.{PERSON}")
+
+
+_PLACE = "('0x' || left(keyed_hash('sample:' || $hub_name || ':' || p.person_ref), 13))::ubigint / 4503599627370496.0"
+"""A number from 0 to below 1 that depends on the segment's name and the person alone (13 hexadecimal digits, 2^52)."""
+
+
+def sampled(table: str, name: str, share: float) -> Query:
+    """Select the members whose place in the segment's own draw lies below a share; a larger share has them and more."""
+    sql = f"select m.* from {quoted(table)} as m join people as p using ({PERSON}) where {_PLACE} < $hub_share"
+    return Query(f"{sql} order by m.{PERSON}", {"hub_name": name, "hub_share": share})
+
+
+def place_in_draw(name: str, person_id: int) -> Query:
+    """Select the place of one person in a segment's draw."""
+    sql = f"select {_PLACE} from people as p where p.{PERSON} = $hub_person"
+    return Query(sql, {"hub_name": name, "hub_person": person_id})
+
+
+def limited(table: str, name: str, limit: Limit) -> Query:
+    """Select the members that come first by a column; equal ones by a draw that is the segment's own, never by row."""
+    by = quoted(limit.by)
+    first = (
+        f"select m.* from {quoted(table)} as m join people as p using ({PERSON}) where m.{by} is not null "
+        f"order by m.{by} {'desc' if limit.first == 'largest' else 'asc'}, {_PLACE}, p.person_ref limit $hub_count"
+    )
+    return Query(f"select * from ({first}) order by {PERSON}", {"hub_name": name, "hub_count": limit.count})
+
+
+def last_in(table: str, limit: Limit) -> Query:
+    """Select the value of the member that came last by a limit's column."""
+    return Query(f"select {'min' if limit.first == 'largest' else 'max'}({quoted(limit.by)}) from {quoted(table)}")
 
 
 def _candidates(needed: Sequence[Operand], alternatives: Sequence[Operand]) -> str:

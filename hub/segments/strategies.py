@@ -11,7 +11,7 @@ from hashlib import sha256
 from importlib.metadata import packages_distributions
 from typing import Any
 
-from hub.api import FACTS, TABLES, Condition, HubError, Percentile, PluginError, Segment
+from hub.api import FACTS, TABLES, ColumnValue, Condition, HubError, Percentile, PluginError, Segment
 from hub.catalog import FACT_COLUMNS, tables_behind
 from hub.segments.check import Checker, Statement
 from hub.segments.definitions import Definition
@@ -35,7 +35,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A strategy ready to run on one session."""
+    """A strategy ready to run on one session; ``refused`` says why it gives no answer."""
 
     name: str
     strategy: Segment[Any]
@@ -43,6 +43,8 @@ class Compiled:
     values: Mapping[str, Any]
     rule: tuple[Threshold, ...]
     table: Any = None
+    notes: tuple[str, ...] = ()
+    refused: str | None = None
 
     @property
     def reads_facts_only(self) -> bool:
@@ -76,28 +78,45 @@ class Compiled:
             return None
         rule = {limit.condition.column for limit in self.rule}
         rule |= {limit.percentile.column for limit in self.rule if limit.percentile is not None}
+        rule |= {limit.bound.column for limit in self.rule if isinstance(limit.bound, ColumnValue)}
         return self.statement.columns | rule | frozenset(self.strategy.evidence)
 
 
 class CatalogReader:
-    """The read-only look at the catalog that ``prepare`` gets; every select passes the check."""
+    """The read-only look at the catalog that ``prepare`` gets; every select passes the check.
 
-    def __init__(self, session: SessionLike, checker: Checker, own_tables: Iterable[str]) -> None:
+    ``answers`` holds what was asked on this session, so that strategies that ask the same cost it once.
+    """
+
+    def __init__(
+        self, session: SessionLike, checker: Checker, own_tables: Iterable[str], answers: dict[str, Any]
+    ) -> None:
         self._session = session
         self._checker = checker
         self._own_tables = tuple(own_tables)
+        self._answers = answers
+
+    @property
+    def timezone(self) -> str:
+        """Return the shop's IANA time zone."""
+        return self._session.timezone
 
     def table(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
         """Return the answer to a select as an Arrow table; ``$as_of`` is bound where it is named."""
         statement = self._checker.read(sql, self._own_tables)
-        if "facts" in statement.tables:
-            self._session.prepare_facts(None if statement.open_ended else sorted(statement.columns & FACT_COLUMNS))
         values: dict[str, Any] = {"as_of": self._session.as_of} | dict(parameters or {})
-        bound = _bound(statement, values)
-        return self._session.con.sql(statement.sql, params=bound).to_arrow_table()
+        bound = bound_values(statement, values)
+        asked = repr((statement.sql, sorted(bound.items(), key=lambda item: item[0])))
+        if asked not in self._answers:
+            if "facts" in statement.tables:
+                self._session.prepare_facts(None if statement.open_ended else sorted(statement.columns & FACT_COLUMNS))
+            self._answers[asked] = self._session.con.sql(statement.sql, params=bound).to_arrow_table()
+        return self._answers[asked]
 
 
-def compile_strategy(session: SessionLike, checker: Checker, definition: Definition) -> Compiled:
+def compile_strategy(
+    session: SessionLike, checker: Checker, answers: dict[str, Any], definition: Definition
+) -> Compiled:
     """Check a definition's select, run its ``prepare``, and settle its rule.
 
     Raises:
@@ -108,15 +127,24 @@ def compile_strategy(session: SessionLike, checker: Checker, definition: Definit
         raise definition.error or PluginError(f"segment {definition.name!r} is a combination, not a strategy")
     own = [table.name for table in strategy.tables]
     statement = checker.read(strategy.sql or strategy.base.sql, own)
-    prepared = strategy.prepare(CatalogReader(session, checker, own), session.as_of)
+    prepared = strategy.prepare(CatalogReader(session, checker, own, answers), session.as_of)
     settings = {name: _plain(value) for name, value in definition.settings.items()}
     values = settings | {"as_of": session.as_of} | dict(prepared.parameters)
-    _bound(statement, values)
-    rule = () if strategy.sql else tuple(_rule(strategy, values))
-    return Compiled(definition.name, strategy, statement, values, rule, prepared.table)
+    rule: tuple[Threshold, ...] = ()
+    if prepared.refused is None:
+        bound_values(statement, values)
+        rule = () if strategy.sql else tuple(_rule(strategy, values))
+    return Compiled(
+        definition.name, strategy, statement, values, rule, prepared.table, tuple(prepared.notes), prepared.refused
+    )
 
 
-def _bound(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:
+def bound_values(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the parameters that a select names.
+
+    Raises:
+        PluginError: it names one that there is not.
+    """
     unknown = sorted(statement.parameters - set(values))
     if unknown:
         known = ", ".join(f"${name}" for name in sorted(values))
@@ -136,7 +164,7 @@ def _plain(value: Any) -> Any:
 def _rule(strategy: Segment[Any], values: Mapping[str, Any]) -> Iterable[Threshold]:
     """Yield the conditions that count, with their settings filled in."""
     for condition in strategy.rule:
-        if condition.unless is not None and _setting(condition.unless.removeprefix("$"), values) is not None:
+        if not _counts(condition, values):
             continue
         bound = condition.bound
         if isinstance(bound, Percentile):
@@ -148,6 +176,13 @@ def _rule(strategy: Segment[Any], values: Mapping[str, Any]) -> Iterable[Thresho
         if filled is None and _names_setting(bound):
             continue
         yield Threshold(condition, filled)
+
+
+def _counts(condition: Condition, values: Mapping[str, Any]) -> bool:
+    """Tell whether the settings leave a condition in the rule."""
+    if condition.unless is not None and _setting(condition.unless.removeprefix("$"), values) is not None:
+        return False
+    return condition.when is None or bool(_setting(condition.when[0], values) == condition.when[1])
 
 
 def _names_setting(bound: Any) -> bool:

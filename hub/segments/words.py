@@ -39,6 +39,8 @@ def written(value: Any, unit: str | None = None) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float | Decimal):
         return _number(value, unit)
+    if isinstance(value, list | tuple):
+        return ", ".join(written(each, unit) for each in value) or "none"
     return str(value)
 
 

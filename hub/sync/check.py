@@ -6,10 +6,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hub.api import Connection, Finding, Level
-from hub.errors import BusyError, HubError
+from hub.errors import BusyError, ConfigError, HubError
 from hub.ledger import Ledger
+from hub.segments import review
 from hub.sync.lines import close_line
 from hub.sync.wiring import Wiring
+
+
+def check_segments(wiring: Wiring) -> Iterator[Finding]:
+    """Yield what is wrong with the segments together, and with the selects of their strategies."""
+    try:
+        definitions = wiring.definitions
+    except ConfigError as error:
+        yield Finding.error(str(error), next_step=error.next_step, code="config")
+        return
+    for problem in review(definitions):
+        yield Finding.error(str(problem), next_step=problem.next_step, code="segment")
 
 
 def check_online(wiring: Wiring) -> Iterator[tuple[str, Finding]]:

@@ -89,7 +89,7 @@ class Preparation:
     def cleared_now(self, target: Target) -> Cleared | None:
         """Return who is in a sync's segment and cleared on this session; None where the segment failed."""
         result = self._results[target.settings.segment]
-        return None if result.table is None or result.error else self._judge(result.table, target).cleared
+        return self._judge(result.table, target).cleared if result.delivers and result.table else None
 
     def _open_gate(self) -> Gate:
         """Open the consent gate of this run, once."""
@@ -123,7 +123,7 @@ class Preparation:
         result = self._results[target.settings.segment]
         unread = self._unread(result)
         hints: tuple[str, ...] = ()
-        if result.error is None and result.table is not None and unread is None:
+        if result.delivers and result.table and unread is None:
             verdict = self._clear(result.table, target)
             hints = verdict.hints
             difference = self._compare(number, target, result, Judged(verdict.cleared, verdict.withheld))
@@ -135,6 +135,8 @@ class Preparation:
             sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(result.error)
         elif unread is not None:
             self._hold(sync, Held(Guard.SOURCE, f"a source that it reads failed: {unread}", 0))
+        elif result.refused is not None:
+            self._hold(sync, Held(Guard.SEGMENT, result.refused, result.members))
         else:
             self._guard(sync)
         self._note_planned(sync)
@@ -279,6 +281,8 @@ class Preparation:
         step = f"look at `hub plan {client}`, then run `hub approve {client} {sync.name}`"
         if held.guard is Guard.SOURCE:
             step = f"correct the source, then run `hub sync {client}`"
+        if held.guard is Guard.SEGMENT:
+            step = f"change the settings of segment {sync.target.settings.segment}, or wait for more data"
         sync.held.append(held)
         sync.numbers.status = Status.REFUSED
         sync.numbers.guards.append({"guard": held.guard.value, "text": held.text, "size": held.size, "next_step": step})

@@ -125,7 +125,8 @@ class Wiring:
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:
         """Return the segments that are switched on."""
-        return definitions_from(self.client.segments.values(), self._load_segment, self._segment_config)
+        segments = self.client.segments.values()
+        return definitions_from(segments, self._load_segment, self._segment_config, self.client.priority)
 
     def plugin_versions(self) -> dict[str, str]:
         """Return what each plugin in use is, for plan files: its origin and, for a strategy, its version."""
@@ -148,10 +149,11 @@ class Wiring:
             definition = known.get(waiting.pop())
             if definition is None or definition.name in told:
                 continue
-            waiting += definition.operands
+            waiting += [*definition.operands, *definition.earlier]
             told[definition.name] = [
                 definition.strategy and [definition.strategy.name, definition.strategy.version, definition.settings],
                 [definition.all, definition.any, definition.none],
+                *([definition.narrowing, definition.earlier] if definition.narrowing or definition.earlier else ()),
             ]
         what = [settings.segment, told, settings.attributes, settings.purpose, settings.mode]
         return sha256(dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:32]

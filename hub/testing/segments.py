@@ -9,6 +9,7 @@ import pytest
 
 from hub.api import FACTS, Segment
 from hub.catalog import Session
+from hub.config.models import SegmentTable
 from hub.config.validate import setting_names
 from hub.segments import Checker, Definition, SegmentResult, explain, run_segments
 from hub.testing.declared import DeclaredConformance
@@ -47,10 +48,15 @@ class SegmentConformance(DeclaredConformance):
         unknown = sorted(set(self.plugin.windows) - set(setting_names(self.plugin.Config)))
         require(not unknown, f"windows names {', '.join(unknown)}, which is no setting")
 
+    def test_no_setting_has_a_name_of_hubs_own(self) -> None:
+        taken = sorted(set(setting_names(self.plugin.Config)) & set(setting_names(SegmentTable)))
+        require(not taken, f"hub itself reads {', '.join(taken)} of a segment's table; rename the setting")
+
     def test_the_select_passes_the_check(self, shop: SampleShop) -> None:
         with shop.session() as session:
-            own = [table.name for table in self.plugin.tables]
-            Checker(session.con).read(self.plugin.sql or self.plugin.base.sql, own)
+            strategy = self.make()
+            own = [table.name for table in strategy.tables]
+            Checker(session.con).read(strategy.sql or strategy.base.sql, own)
 
     def test_the_base_has_one_row_per_person(self, shop: SampleShop) -> None:
         strategy = self.make()
@@ -98,6 +104,7 @@ class SegmentConformance(DeclaredConformance):
         result = run_segments(session, [self._definition()])[_NAME]
         if result.error is not None:
             raise AssertionError(str(result.error)) from result.error
+        require(result.refused is None, f"it refuses to answer: {result.refused}; override fill or settings")
         return result
 
     def _answer(self, session: Session) -> list[tuple[Any, ...]]:

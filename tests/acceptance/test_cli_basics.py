@@ -85,9 +85,16 @@ def hub_sources():
     return [Shop]
 
 
+class Rare(Lucky):
+    \"\"\"People with a rare number of orders.\"\"\"
+
+    name = "a-rare"
+    starter = False
+
+
 @api.hookimpl
 def hub_segments():
-    return [Lucky]
+    return [Lucky, Rare]
 """
 
 
@@ -207,6 +214,7 @@ def test_a_new_clients_file_explains_itself_and_loads(shell: Shell) -> None:
         assert line in text.splitlines(), line
     assert "to do: hub secret set acme news token" in done.stderr
     assert "next: hub check acme" in done.stderr
+    assert "[segments.a-rare]" not in text
     listed = json.loads(shell.hub("client", "list", "--json").stdout)
     assert listed[0]["syncs"] == ["a-lucky-news"]
     assert listed[0]["problems"] == []

@@ -17,14 +17,55 @@ from hypothesis import strategies as st
 from hub import api
 from hub.catalog import Catalog, CatalogSettings, Session
 from hub.segments import Definition, explain, run_segments
-from hub_carts import CartAbandoners
-from hub_lifecycle import Inactive, NeverPurchased
-from hub_purchases import CouponLovers, HighSpenders, LowSpenders, OneTime
+from hub_carts import CartAbandoners, FunnelStage
+from hub_lifecycle import Active, AtRisk, DueToReorder, Inactive, JourneyStage, Lapsed, Lost, NeverPurchased, WinBack
+from hub_people import Geographic, Tags
+from hub_purchases import (
+    CouponLovers,
+    FirstTime,
+    FrequentBuyers,
+    FullPrice,
+    HighSpenders,
+    LowSpenders,
+    NewCustomers,
+    OccasionalBuyers,
+    OneAndDone,
+    OneTime,
+    ProductLine,
+    Repeat,
+)
+from hub_rfm import Rfm
+from hub_sql import Sql
 from tests.segment_shop import AS_OF, GOLDEN, defined
 
 NAMES = ("ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal")
-TABLES = ("customers", "orders", "carts", "cart_lines")
-STRATEGIES = (HighSpenders, LowSpenders, OneTime, CouponLovers, Inactive, NeverPurchased, CartAbandoners)
+TABLES = ("customers", "orders", "order_lines", "carts", "cart_lines")
+PARENTS = {"order_lines": ("orders", "order_id"), "cart_lines": ("carts", "cart_id")}
+COUNTRIES = {"ann": "DK", "bob": "DK", "cat": "DK", "dan": "DK", "eve": "SE"}
+TAGS = {"ann": ["club"], "bob": ["club", "staff"], "cat": ["vip", "Club"]}
+KINDS = {"ann": "shoes", "bob": "hats"}
+STRATEGIES = (
+    HighSpenders,
+    LowSpenders,
+    OneTime,
+    CouponLovers,
+    Inactive,
+    NeverPurchased,
+    CartAbandoners,
+    OneAndDone,
+    Repeat,
+    FrequentBuyers,
+    OccasionalBuyers,
+    FullPrice,
+    FirstTime,
+    NewCustomers,
+    Active,
+    AtRisk,
+    Lapsed,
+    Lost,
+    WinBack,
+    DueToReorder,
+)
 EXPECTED = {
     "high-spenders": {"ann"},
     "low-spenders": {"hal"},
@@ -34,10 +75,41 @@ EXPECTED = {
     "never-purchased": {"gus"},
     "cart-abandoners": {"fay", "gus"},
     "vip-without-coupons": {"ann"},
+    "one-and-done": {"cat", "dan"},
+    "repeat": {"ann", "bob", "fay", "hal"},
+    "frequent-buyers": {"ann", "bob"},
+    "occasional-buyers": {"dan", "eve", "fay", "hal"},
+    "full-price": {"ann"},
+    "first-time": {"eve"},
+    "new-customers": {"eve"},
+    "active": {"ann", "bob", "eve", "hal"},
+    "at-risk": {"dan"},
+    "lapsed": {"fay"},
+    "lost": {"cat"},
+    "win-back": {"fay"},
+    "due-to-reorder": set(),
+    "prospects": {"gus"},
+    "loyal": {"ann"},
+    "stopped-at-the-cart": {"cat", "fay", "gus"},
+    "bought-shoes": {"ann"},
+    "never-bought-shoes": {"bob"},
+    "dormant": {"cat", "fay"},
+    "danes": {"ann", "bob", "cat", "dan"},
+    "club-without-staff": {"ann", "cat"},
+    "three-orders": {"ann", "bob"},
 }
 SEGMENTS = [
     *(defined(strategy) for strategy in STRATEGIES),
     Definition("vip-without-coupons", None, all=("high-spenders",), none=("coupon-lovers",)),
+    defined(JourneyStage, "prospects", stages=["prospect"]),
+    defined(JourneyStage, "loyal", stages=["loyal"]),
+    defined(FunnelStage, "stopped-at-the-cart", stages=["cart"]),
+    defined(ProductLine, "bought-shoes", product_types=["shoes"]),
+    defined(ProductLine, "never-bought-shoes", product_types=["shoes"], bought=False),
+    defined(Rfm, "dormant", groups=["dormant"], scoring="fixed"),
+    defined(Geographic, "danes", countries=["DK"]),
+    defined(Tags, "club-without-staff", any_of=["club"], none_of=["staff"]),
+    defined(Sql, "three-orders", query="select person_id from facts where orders >= $least", parameters={"least": 3}),
 ]
 Row = tuple[str, dict[str, Any]]
 
@@ -47,16 +119,20 @@ def when(age: timedelta) -> str:
 
 
 def rows() -> list[Row]:
-    """Return the example's rows as a shop's source would give them, with four carts beside."""
+    """Return the example's rows as a shop's source would give them, with places, tags, lines and four carts beside."""
     made: list[Row] = []
     number = 1000
     for customer, (name, orders) in enumerate(zip(NAMES, GOLDEN.values(), strict=True), 1):
         who = {"customer_id": str(customer), "email": f"{name}@example.com"}
-        made.append(("customers", who | {"created_at": when(timedelta(days=500))}))
+        known = {"created_at": when(timedelta(days=500)), "country": COUNTRIES.get(name), "tags": TAGS.get(name)}
+        made.append(("customers", who | known))
         for age, net, discounted in orders:
             number += 1
             order = {"order_id": str(number), "placed_at": when(timedelta(days=age)), "total": str(net)}
             made.append(("orders", who | order | {"discount": "1.00" if discounted else "0.00", "status": "paid"}))
+            if name in KINDS:
+                line = {"order_id": str(number), "line": "1", "product_type": KINDS[name], "quantity": "1"}
+                made.append(("order_lines", line | {"unit_price": str(net)}))
     for cart, (name, hours) in enumerate([("fay", 3), ("gus", 100), ("hal", 24 * 6), ("cat", 24 * 9)], 1):
         who = {"customer_id": str(NAMES.index(name) + 1), "email": f"{name}@example.com"}
         made.append(("carts", who | {"cart_id": f"k{cart}", "created_at": when(timedelta(hours=hours)), "total": "80"}))
@@ -74,18 +150,24 @@ def seen_elsewhere(row: Row) -> Row:
         changed["customer_id"] = f"gid://shopify/Customer/{changed['customer_id']}"
     if "order_id" in changed:
         changed["order_id"] = f"gid://shopify/Order/{changed['order_id']}"
-        changed.pop("customer_id")
+        changed.pop("customer_id", None)
     return table, changed
 
 
 def units(arriving: list[Row]) -> list[list[Row]]:
-    """Put each cart's lines beside it, as in every source; everything else arrives by itself."""
-    lines = {values["cart_id"]: (table, values) for table, values in arriving if table == "cart_lines"}
-    return [
-        [(table, values), lines[values["cart_id"]]] if table == "carts" else [(table, values)]
-        for table, values in arriving
-        if table != "cart_lines"
-    ]
+    """Put lines beside their order or cart, as in every source; everything else arrives by itself."""
+    lines = {(table, values[PARENTS[table][1]]): (table, values) for table, values in arriving if table in PARENTS}
+    together = []
+    for table, values in arriving:
+        if table in PARENTS:
+            continue
+        children = [
+            lines[child, values[key]]
+            for child, (parent, key) in PARENTS.items()
+            if parent == table and (child, values[key]) in lines
+        ]
+        together.append([(table, values), *children])
+    return together
 
 
 def pages(arriving: list[Row], size: int) -> Iterator[api.Page]:

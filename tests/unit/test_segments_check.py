@@ -28,6 +28,7 @@ def checker() -> Checker:
         "select age($as_of, placed_at), keyed_hash(email) from orders group by all order by 1 limit 5",
         "select * from (values (1)) as t(x), lateral (select x + 1) left join prepared on true",
         "select points from loyalty.points",
+        "select has_bought, pg_rating, read_at from (select 1 as has_bought, 2 as pg_rating, 3 as read_at)",
     ],
 )
 def test_a_select_over_canonical_names_passes(checker: Checker, sql: str) -> None:

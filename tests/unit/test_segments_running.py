@@ -374,6 +374,9 @@ class Settings:
         self.all: tuple[str, ...] = more.get("all", ())
         self.any: tuple[str, ...] = more.get("any", ())
         self.none: tuple[str, ...] = more.get("none", ())
+        self.sample: float | None = more.get("sample")
+        self.limit: Any = more.get("limit")
+        self.min_size: int | None = more.get("min_size")
 
 
 def build(model: type[api.Config], settings: Any) -> api.Config:

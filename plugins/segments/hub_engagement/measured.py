@@ -1,0 +1,79 @@
+"""What the mailing tools measure: who marks the opens of machines, and who tells what was sent.
+
+Since 2021 mail programs fetch pictures by themselves, so that an open need not be a person's. An open counts where
+it is marked as a person's, or where it is unmarked and its source marks machines. A source that marks none cannot
+tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from hub import api
+
+LONGEST = timedelta(days=3650)
+
+_MEASURED = """
+select source, count(*) filter (where kind = 'opened') as opens,
+    count(*) filter (where kind = 'opened' and machine is not null) as marked,
+    count(*) filter (where kind = 'sent') as sent
+from engagement where happened_at <= $as_of and not starts_with(subject, '+')
+group by source order by source
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The sources of mail engagement: which mark the opens of machines, which cannot, are sendings known."""
+
+    telling: tuple[str, ...]
+    blind: tuple[str, ...]
+    sends_known: bool
+
+    @classmethod
+    def by(cls, catalog: api.Reader, as_of: datetime) -> Measured:
+        rows = catalog.table(_MEASURED, {"as_of": as_of}).to_pylist()
+        opening = [row for row in rows if row["opens"]]
+        return cls(
+            tuple(row["source"] for row in opening if row["marked"]),
+            tuple(row["source"] for row in opening if not row["marked"]),
+            any(row["sent"] for row in rows),
+        )
+
+    def note(self, instead: str) -> tuple[str, ...]:
+        """Say which sources cannot tell a machine's open from a person's, and what follows."""
+        if not self.blind:
+            return ()
+        verb = "does" if len(self.blind) == 1 else "do"
+        return (f"{_listed(self.blind)} {verb} not say which opens are a machine's: {instead}",)
+
+
+ConfigT = TypeVar("ConfigT", bound=api.Config)
+
+
+class OnMails(api.Segment[ConfigT]):
+    """A strategy about mails: it knows which opens are a person's, and says where nobody can know.
+
+    ``instead`` says what it does about opens that nobody can judge.
+    """
+
+    starter = False
+    instead = "they are not counted"
+    needs: tuple[api.Need, ...] = (api.Need.ENGAGEMENT,)
+
+    def prepare(self, catalog: api.Reader, as_of: datetime) -> api.Prepared:
+        """Find out what the sources can tell."""
+        measured = Measured.by(catalog, as_of)
+        parameters = {
+            "telling": list(measured.telling),
+            "blind": bool(measured.blind),
+            "sends_known": measured.sends_known,
+        }
+        return api.Prepared(parameters, notes=measured.note(self.instead))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
