@@ -1,0 +1,125 @@
+"""A whole sync of 20,000 people through everything that may go wrong, with the catalog, consent and ledger in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hub.config import load_client, load_workspace
+from hub.plugins import Plugins
+from hub.sync.numbers import RunNumbers, Status, SyncNumbers
+from hub.sync.run import RunOptions, run_client
+from hub.sync.surroundings import Surroundings
+from hub.sync.wiring import Wiring
+from hub_klaviyo.stand_in import API_KEY
+from tests.acceptance.kit import START, Agency
+from tests.klaviyo_kit import Recorded, hold_against_the_vendor
+
+PEOPLE = 20_000
+CLIENT = """
+name = "Acme Shoes"
+timezone = "UTC"
+country = "DK"
+currency = "DKK"
+
+[sources.shop]
+plugin = "csv"
+folder = "exports/acme"
+
+[segments.all]
+plugin = "everyone"
+
+[destinations.newsletter]
+plugin = "klaviyo"
+address = "ADDRESS"
+
+[syncs.news]
+segment = "all"
+destination = "newsletter"
+audience = "Everybody"
+"""
+
+
+@pytest.fixture
+def agency(tmp_path: Path) -> Agency:
+    return Agency(tmp_path / "agency")
+
+
+@pytest.fixture
+def vendor(agency: Agency) -> Iterator[Recorded]:
+    made = Recorded(limits=False, job_seconds=10, clock=lambda: agency.clock().timestamp())
+    agency.client(CLIENT.replace("ADDRESS", made.start()))
+    yield made
+    made.stop()
+    hold_against_the_vendor(made.recorded)
+
+
+def sync(agency: Agency, **options: bool) -> RunNumbers:
+    environ = {"HUB_SECRET__ACME__NEWSLETTER__API_KEY": API_KEY}
+    around = Surroundings(clock=agency.clock, sleep=lambda _seconds: None, environ=environ)
+    workspace = load_workspace(agency.folder)
+    wiring = Wiring(workspace, load_client(workspace, "acme"), Plugins(agency.folder), around)
+    return run_client(wiring, RunOptions("sync", **options))
+
+
+def news(run: RunNumbers) -> SyncNumbers:
+    (numbers,) = run.syncs
+    return numbers
+
+
+def on_the_list(vendor: Recorded) -> list[str]:
+    (held,) = vendor.world.lists.values()
+    return [str(vendor.world.profiles[each].email) for each in held.members]
+
+
+def test_everyone_deliverable_is_delivered_once_and_the_next_sync_writes_nothing(
+    agency: Agency, vendor: Recorded
+) -> None:
+    agency.shop.people(PEOPLE - 55)
+    wrong = [f"poison{number}@example.com" for number in range(5)]
+    gone = [f"broken{number}@example.com" for number in range(50)]
+    for place, email in enumerate([*wrong, *gone]):
+        agency.shop.people(1, start=100_000 + place)
+        agency.shop.customers[-1].email = email
+    agency.shop.write(START)
+    vendor.fault("poison-rows")
+    vendor.fault("failing-rows")
+    vendor.fault("rate-limit", every=6, times=5, retry_after=0)
+    vendor.fault("rate-limit-bare", every=7, times=5)
+    vendor.fault("server-error", every=11, times=5)
+    vendor.fault("drop-after", every=2, times=1, path="/api/profile-bulk-import-jobs")
+
+    first = news(sync(agency, force=True))
+    agency.clock.now += timedelta(minutes=15)
+    second = news(sync(agency))
+    vendor.heal()
+    agency.clock.now += timedelta(minutes=15)
+    before = len(vendor.requests)
+    third = news(sync(agency))
+
+    assert (first.status, first.accepted, first.rejected) == (Status.PARTIAL, PEOPLE - 5, 5)
+    assert second.settled == {"delivered": PEOPLE - 55, "rejected": 50}
+    assert (third.status, third.calls, third.unchanged) == (Status.OK, 0, PEOPLE - 55)
+    assert [method for method, _, _ in vendor.requests[before:] if method != "GET"] == []
+    delivered = on_the_list(vendor)
+    assert len(delivered) == len(set(delivered)) == PEOPLE - 55
+    assert not {*wrong, *gone} & set(delivered)
+
+
+def test_who_unsubscribes_at_klaviyo_is_heard_and_removed_with_one_call(agency: Agency, vendor: Recorded) -> None:
+    agency.shop.people(30).write(START)
+    sync(agency, force=True)
+    agency.clock.now += timedelta(minutes=15)
+    sync(agency)
+    vendor.suppress("p7@example.com")
+    agency.clock.now += timedelta(minutes=15)
+
+    numbers = news(sync(agency))
+
+    assert (numbers.remove, numbers.delivered, numbers.calls) == (1, 1, 1)
+    assert numbers.withheld == {"OPTED_OUT": 1}
+    assert "p7@example.com" not in on_the_list(vendor)
+    assert len(on_the_list(vendor)) == 29
