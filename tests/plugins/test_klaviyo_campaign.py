@@ -10,7 +10,9 @@ import pytest
 
 from hub.config import load_client, load_workspace
 from hub.plugins import Plugins
+from hub.sync.drift import find_drift
 from hub.sync.numbers import RunNumbers, Status, SyncNumbers
+from hub.sync.people import forget
 from hub.sync.run import RunOptions, run_client
 from hub.sync.surroundings import Surroundings
 from hub.sync.wiring import Wiring
@@ -57,12 +59,15 @@ def vendor(agency: Agency) -> Iterator[Recorded]:
     hold_against_the_vendor(made.recorded)
 
 
-def sync(agency: Agency, **options: bool) -> RunNumbers:
+def wired(agency: Agency) -> Wiring:
     environ = {"HUB_SECRET__ACME__NEWSLETTER__API_KEY": API_KEY}
     around = Surroundings(clock=agency.clock, sleep=lambda _seconds: None, environ=environ)
     workspace = load_workspace(agency.folder)
-    wiring = Wiring(workspace, load_client(workspace, "acme"), Plugins(agency.folder), around)
-    return run_client(wiring, RunOptions("sync", **options))
+    return Wiring(workspace, load_client(workspace, "acme"), Plugins(agency.folder), around)
+
+
+def sync(agency: Agency, **options: bool) -> RunNumbers:
+    return run_client(wired(agency), RunOptions("sync", **options))
 
 
 def news(run: RunNumbers) -> SyncNumbers:
@@ -123,3 +128,31 @@ def test_who_unsubscribes_at_klaviyo_is_heard_and_removed_with_one_call(agency: 
     assert numbers.withheld == {"OPTED_OUT": 1}
     assert "p7@example.com" not in on_the_list(vendor)
     assert len(on_the_list(vendor)) == 29
+
+
+def test_drift_finds_who_was_added_and_who_removed_by_hand(agency: Agency, vendor: Recorded) -> None:
+    agency.shop.people(120).write(START)
+    sync(agency, force=True)
+    agency.clock.now += timedelta(minutes=15)
+    sync(agency)
+    (audience,) = vendor.world.lists.values()
+    audience.members.pop(vendor.world.by_email["p5@example.com"])
+    stranger = vendor.world.upsert({"attributes": {"email": "stranger@example.org"}}, START.timestamp())
+    audience.members[stranger.id] = START.timestamp()
+
+    (found,) = find_drift(wired(agency))
+
+    assert (found.held, found.read, found.added, found.missing) == (120, 120, ["s…@example.org"], ["p…@example.com"])
+
+
+def test_forgetting_takes_a_person_off_the_list_and_out_of_the_account(agency: Agency, vendor: Recorded) -> None:
+    agency.shop.people(3).write(START)
+    sync(agency, force=True)
+    agency.clock.now += timedelta(minutes=15)
+    sync(agency)
+
+    receipt = forget(wired(agency), "p2@example.com")
+
+    assert receipt.still_open == []
+    assert sorted(on_the_list(vendor)) == ["p1@example.com", "p3@example.com"]
+    assert "p2@example.com" not in vendor.world.by_email
