@@ -156,3 +156,25 @@ def test_forgetting_takes_a_person_off_the_list_and_out_of_the_account(agency: A
     assert receipt.still_open == []
     assert sorted(on_the_list(vendor)) == ["p1@example.com", "p3@example.com"]
     assert "p2@example.com" not in vendor.world.by_email
+
+
+def test_a_change_waits_for_the_import_of_what_was_sent_before(agency: Agency, vendor: Recorded) -> None:
+    """Two imports of one profile run in any order, so that the older value could win."""
+    agency.shop.people(2).write(START)
+    vendor.fault("slow-jobs", seconds=3600)
+    sync(agency, force=True)
+    agency.shop.of("p1@example.com").first_name = "Grace"
+    agency.clock.now += timedelta(minutes=15)
+    agency.shop.write(agency.clock.now)
+
+    early = news(sync(agency))
+    agency.clock.now += timedelta(hours=2)
+    settling = news(sync(agency))
+    late = news(sync(agency))
+
+    assert (early.update, early.held_back, early.calls) == (1, 1, 0)
+    assert (settling.settled, settling.calls) == ({"delivered": 2}, 0)
+    assert (late.update, late.accepted, late.calls) == (1, 1, 1)
+    agency.clock.now += timedelta(hours=2)
+    vendor.state()
+    assert vendor.world.profiles[vendor.world.by_email["p1@example.com"]].fields["first_name"] == "Grace"
