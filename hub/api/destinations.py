@@ -196,6 +196,19 @@ class Destination(Connection, Generic[ConfigT]):
         """Return how long a person rests between two deliveries of one sync; a sync may set its own."""
         return self.can.cooldown
 
+    def serving(self, purpose: str) -> Destination[Any]:
+        """Return the destination as it serves the syncs of a purpose; by default itself.
+
+        Where a vendor has two ways to be told, such as lists and events, the other way is a destination of its own,
+        with its own ``can``, over the same client. ``read_suppressions``, ``forget`` and audiences that no sync keeps
+        any more stay with this one.
+        """
+        return self
+
+    def first_load(self, audience: str) -> str | None:
+        """Return what people should know before an audience of this name is filled for the first time."""
+        return None
+
     def ensure_audience(self, name: str) -> str:
         """Find the audience by its name or create it, and return its id; looks before it creates.
 

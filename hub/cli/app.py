@@ -12,6 +12,7 @@ from hub.cli import (
     check,
     client,
     demo,
+    drift,
     init,
     inside,
     people,
@@ -60,6 +61,7 @@ app.command(rich_help_panel=PEOPLE)(people.suppress)
 app.command(rich_help_panel=PEOPLE)(people.forget)
 app.command(rich_help_panel=PEOPLE)(people.export)
 
+app.command(rich_help_panel=INSIDE)(drift.drift)
 app.add_typer(inside.runs, name="runs", rich_help_panel=INSIDE)
 app.command(rich_help_panel=INSIDE)(inside.rejected)
 

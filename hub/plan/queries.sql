@@ -38,12 +38,13 @@ where coalesce(m.state, 'absent') in ('absent', 'refused')
 create temporary table {cleared} (member_key varchar, attributes_hash varchar)
 -- name: changes
 -- Who is added, updated or leaves, by one join; who stays as they are is not listed. A removal that waits for its
--- receipt or for its next attempt is not due.
+-- receipt or for its next attempt is not due; an update waits for the receipt of what was sent before, because a vendor
+-- may work on two jobs in any order.
 create temporary table {changes} as
 select member_key, op, waits
 from (
     select coalesce(c.member_key, m.member_key) as member_key,
-        coalesce(m.due_at > $now::timestamp, false) as waits,
+        coalesce(m.due_at > $now::timestamp or (m.state = 'accepted' and c.member_key is not null), false) as waits,
         case
             when c.member_key is null then case
                 when m.state = 'removing' and m.due_at > $now::timestamp then 'unchanged'

@@ -8,6 +8,7 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from hub.api import Block, Destination
+from hub.catalog import normalise_email
 from hub.consent.rules import CHANNELS
 from hub.errors import AuthError, HubError, PluginError, TransientError
 from hub.keys import keyed_hash
@@ -65,7 +66,9 @@ def _note_silence(heard: Heard, name: str, destination: Destination[Any], error:
 
 def _new_blocks(blocks: Iterator[Block], origin: str, key: bytes, ledger: Ledger) -> Iterator[NewBlock]:
     for block in blocks:
-        for kind, value in (("email", block.email), ("phone", block.phone)):
+        # The vendor may write an address in its own way; an opt-out must find it nevertheless.
+        email = block.email and (normalise_email(block.email) or block.email)
+        for kind, value in (("email", email), ("phone", block.phone)):
             if not value:
                 continue
             address = keyed_hash(key, f"{kind}:{value}")

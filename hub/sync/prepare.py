@@ -117,7 +117,8 @@ class Preparation:
             known = ", ".join(sorted(PURPOSES))
             raise ConfigError(f"syncs.{name}: there is no purpose {purpose!r}; there are {known}")
         audience = self.ledger.audience(name, settings.destination, settings.audience or settings.segment)
-        return Target(name, settings, destination, audience, purpose, self.wiring.definition_digest(name))
+        served = destination.serving(purpose)
+        return Target(name, settings, served, audience, purpose, self.wiring.definition_digest(name))
 
     def _sync(self, number: int, target: Target) -> PreparedSync:
         result = self._results[target.settings.segment]
@@ -269,6 +270,8 @@ class Preparation:
         limits = self.wiring.client.guards_with(target.settings.guards)
         first = target.audience.definition is None
         changed = not first and target.audience.definition != target.definition
+        if first and size.add and (note := target.destination.first_load(target.audience.name)):
+            sync.numbers.notes.append(note)
         for held in watch(size, limits, first=first, definition_changed=changed):
             if not self.force and not self.ledger.is_approved(sync.name, held.guard, held.size, target.definition):
                 # What a look into the past finds is not what the next run would do: nothing to approve.
