@@ -90,9 +90,9 @@ views_of_something = api.Base(
     where person_id is not null and happened_at > $as_of - $window and happened_at <= $as_of
         and name = case when $products::varchar[] is null and $product_types::varchar[] is null
                         then 'page_view' else 'view_item' end
-        and (wanted.pages is null or list_bool_or(list_transform(wanted.pages, lambda t: contains(lower(url), t))))
+        and ($pages::varchar[] is null or list_bool_or(list_transform(wanted.pages, lambda t: contains(lower(url), t))))
         and ($products::varchar[] is null or list_contains($products::varchar[], product_id))
-        and (wanted.types is null or list_contains(wanted.types, lower(product_type)))
+        and ($product_types::varchar[] is null or list_contains(wanted.types, lower(product_type)))
     group by person_id
     """,
     absent="no such view in the last {window}",

@@ -46,10 +46,10 @@ bought_line = api.Base(
     judged as (
         select
             person_id, placed_at, order_key, worth, recent,
-            (wanted.types is null or list_contains(wanted.types, product_type))
-            and (wanted.vendors is null or list_contains(wanted.vendors, vendor))
-            and (wanted.skus is null or list_contains(wanted.skus, sku))
-            and (wanted.collections is null or list_has_any(sold.collections, wanted.collections)) as fits
+            ($product_types::varchar[] is null or list_contains(wanted.types, product_type))
+            and ($vendors::varchar[] is null or list_contains(wanted.vendors, vendor))
+            and ($skus::varchar[] is null or list_contains(wanted.skus, sku))
+            and ($collections::varchar[] is null or list_has_any(sold.collections, wanted.collections)) as fits
         from sold cross join wanted
     ),
     counted as (
@@ -106,14 +106,15 @@ bought_one_and_other = api.Base(
     judged as (
         select
             person_id, placed_at, order_key, title, struct_pack(t := placed_at, o := order_id, l := line) as place,
-            (wanted.types is null or list_contains(wanted.types, product_type))
-            and (wanted.vendors is null or list_contains(wanted.vendors, vendor))
-            and (wanted.skus is null or list_contains(wanted.skus, sku))
-            and (wanted.collections is null or list_has_any(sold.collections, wanted.collections)) as fits,
-            (wanted.other_types is null or list_contains(wanted.other_types, product_type))
-            and (wanted.other_vendors is null or list_contains(wanted.other_vendors, vendor))
-            and (wanted.other_skus is null or list_contains(wanted.other_skus, sku))
-            and (wanted.other_collections is null or list_has_any(sold.collections, wanted.other_collections)) as other
+            ($bought_types::varchar[] is null or list_contains(wanted.types, product_type))
+            and ($bought_vendors::varchar[] is null or list_contains(wanted.vendors, vendor))
+            and ($bought_skus::varchar[] is null or list_contains(wanted.skus, sku))
+            and ($bought_collections::varchar[] is null or list_has_any(sold.collections, wanted.collections)) as fits,
+            ($never_types::varchar[] is null or list_contains(wanted.other_types, product_type))
+            and ($never_vendors::varchar[] is null or list_contains(wanted.other_vendors, vendor))
+            and ($never_skus::varchar[] is null or list_contains(wanted.other_skus, sku))
+            and ($never_collections::varchar[] is null
+                 or list_has_any(sold.collections, wanted.other_collections)) as other
         from sold cross join wanted
     ),
     counted as (
