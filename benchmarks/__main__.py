@@ -20,14 +20,16 @@ import first_sync
 import loading
 import memory
 import no_change
+import shopify_lines
 import startup
 import strategies
 from figures import Figure, table
 from server import loopback
 from world import make_world
 
-ROWS = ("startup", "strategies", "first-sync", "no-change", "calls", "memory", "loading")
+ROWS = ("startup", "strategies", "first-sync", "no-change", "calls", "memory", "loading", "shopify")
 _ORDERS_PER_PERSON = 10
+_LINES_PER_PERSON = 5
 _MOST_FOR_CALLS = 60_000
 
 
@@ -72,6 +74,8 @@ def measure(
         yield from memory.figures(folder / "memory", people)
     if "loading" in chosen:
         yield from loading.figures(folder / "files", people, rounds or 3)
+    if "shopify" in chosen:
+        yield from shopify_lines.figures(folder / "lines", people * _LINES_PER_PERSON, rounds or 3)
 
 
 def machine() -> str:

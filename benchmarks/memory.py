@@ -53,10 +53,10 @@ def _main(step: str, folder: Path, people: int, address: str) -> None:
     [second] = world.sync().syncs
     if (first.delivered, second.unchanged) != (first.cleared, first.cleared):
         raise SystemExit(f"the sync went wrong: {first} {second}")
-    print(_high_water())
+    print(high_water())
 
 
-def _high_water() -> int:
+def high_water() -> int:
     """Return the largest amount of memory this program has used, in bytes."""
     if _STATUS.exists():
         # What getrusage tells on Linux includes the process that started this one.

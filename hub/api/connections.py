@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -61,8 +62,15 @@ class Memory(Protocol):
         """Store a value at once."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Connection:
-    """One configured source or destination of a client; made by hub, never by a plugin."""
+    """One configured source or destination of a client; made by hub, never by a plugin.
+
+    ``clock`` returns the time (aware, UTC) by which tokens grow old; hub hands in the run's.
+    """
 
     name: ClassVar[str]
     Config: ClassVar[type[Config]]
@@ -73,6 +81,7 @@ class Connection:
         self.config = config
         self.shop = shop
         self.remember = remember
+        self.clock: Callable[[], datetime] = _now
         self._http: Http | None = None
 
     @property

@@ -10,15 +10,16 @@ from hub.sync.surroundings import Surroundings
 
 
 def open_line(connection: Connection, around: Surroundings, *, used: int) -> Limiter:
-    """Give a connection its HTTP client, if it speaks HTTP, and return the limiter of its calls.
+    """Give a connection the run's clock and its HTTP client, if it speaks HTTP; return the limiter of its calls.
 
     ``used`` is how many calls of the day's quota are used up.
     """
     rate = getattr(getattr(connection, "can", None), "rate", None) or connection.rate
-    limiter = Limiter(rate, used=used, sleep=around.sleep)
+    limiter = Limiter(rate, used=used, monotonic=around.monotonic, sleep=around.sleep)
     connect = connect_factory(
         connection, limiter, secrets=_secrets(connection.config), clock=around.clock, sleep=around.sleep
     )
+    connection.clock = around.clock
     connection._http = connection.client(connect)  # noqa: SLF001 - hub's own part of a connection
     return limiter
 

@@ -28,9 +28,10 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Clock (aware UTC), sleep in seconds, an event that asks to stop, environment variables and progress."""
+    """Clock (aware UTC), seconds that only go on, sleep, an event that asks to stop, environment and progress."""
 
     clock: Callable[[], datetime] = _now
+    monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     stop: Event = field(default_factory=Event)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)

@@ -28,6 +28,7 @@ def test_every_row_of_the_budgets_gets_a_figure(tmp_path: Path) -> None:
     ):
         assert any(row.startswith(begin) for row in rows), begin
     assert sum(row.startswith("loading") for row in rows) == 2
+    assert sum(row.startswith("Shopify") for row in rows) == 2
     assert not list(tmp_path.iterdir())
 
 
