@@ -54,7 +54,10 @@ def settled(session: SessionLike, definition: Definition, results: Mapping[str, 
 def left_out(session: SessionLike, definition: Definition, person_id: int, evidence: Mapping[str, Any]) -> str | None:
     """Say why sample or limit leave out a person who would be a member, or None; the segment's table must be there."""
     if definition.sample is not None:
-        place = float(execute(session, place_in_draw(definition.name, person_id))[0][0])
+        places = execute(session, place_in_draw(definition.name, person_id))
+        if not places:
+            return "nobody whom the shop knows, so not drawn"
+        place = float(places[0][0])
         if place >= definition.sample:
             share = written(definition.sample, "share")
             return f"not in the sample of {share}: place {place:.4f} in the draw, needs less than {definition.sample:g}"

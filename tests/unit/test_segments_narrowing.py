@@ -121,6 +121,14 @@ def test_whoever_is_not_drawn_is_told_their_place() -> None:
     assert explain(where, [drawn], "a", 9).reason == "the strategy's select does not have the person"
 
 
+def test_whom_a_select_makes_up_is_neither_drawn_nor_explained_as_drawn() -> None:
+    where = shop(1)
+    made_up = segment("a", range(7, 9), sample=1.0)
+
+    assert members(where, made_up) == []
+    assert explain(where, [made_up], "a", 7).reason == "nobody whom the shop knows, so not drawn"
+
+
 # Limit
 
 
