@@ -73,10 +73,10 @@ class Nursery:
 
 
 @contextmanager
-def nursery(folder: Path) -> Iterator[Nursery]:
+def nursery(folder: Path, preamble: str = "") -> Iterator[Nursery]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     process = subprocess.Popen(
-        [sys.executable, "-c", NURSERY],
+        [sys.executable, "-c", preamble + NURSERY],
         cwd=folder,
         env=environment,
         stdin=subprocess.PIPE,
