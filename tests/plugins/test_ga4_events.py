@@ -10,13 +10,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub import api
 from tests.ga4_export import ENDINGS, Export, event, item, microseconds, param, visits
-from tests.ga4_shop import Analytics, at
+from tests.ga4_shop import NOW, Analytics, at
 
 FORMS = sorted(ENDINGS)
 CODES = {"Denmark": "DK", "Germany": "DE", "United States": "US", "Türkiye": "TR"}
@@ -343,6 +345,21 @@ def test_a_day_without_events_is_a_day(analytics: Analytics) -> None:
 
     assert (len(read.tables["events"]), read.windows) == (1, [(at("18 23:00"), at("21 23:00"))])
     assert analytics.read("consents").tables == {"consents": []}
+
+
+def test_events_keep_the_order_of_their_file(analytics: Analytics) -> None:
+    # Of two events with one key the last one stands. DuckDB keeps the order of rows unless it joins them with something.
+    (path,) = analytics.export.put(event(at("20")))
+    one, rows = pq.read_table(path), 400_000
+    many = one.take(pa.array([0] * rows))
+    times = pa.array([microseconds(at("20 01:00")) + number for number in range(rows)], pa.int64())
+    name = many.schema.get_field_index("event_timestamp")
+    pq.write_table(many.set_column(name, "event_timestamp", times), path, row_group_size=50_000)
+
+    for _ in range(3):
+        for page in analytics.source().read("events", None, NOW):
+            told = page.tables["events"].read_all()["happened_at"].cast(pa.int64())
+            assert told.equals(pa.chunked_array([times]))
 
 
 # -- what cannot be read
