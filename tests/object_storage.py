@@ -48,13 +48,19 @@ class Stored:
 
 @dataclass
 class ObjectStorage:
-    """Buckets; ``denied`` refuses whoever asks, ``faults`` are statuses given before an answer is."""
+    """Buckets; ``denied`` refuses whoever asks, ``faults`` are statuses given before an answer is.
+
+    A token lasts ``lasting`` seconds, and only the newest is taken; ``cut`` answers break off half way.
+    """
 
     buckets: dict[str, dict[str, Stored]] = field(default_factory=lambda: {"acme": {}})
     public: bool = False
     denied: bool = False
     faults: list[int] = field(default_factory=list)
     cut: int = 0
+    lasting: int = 3600
+    region: str | None = None
+    tokens: int = 0
     requests: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     address: str = ""
@@ -137,13 +143,15 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.storage.denied or not self.storage.takes(body["assertion"][0]):
             self._json(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
         else:
-            self._json(200, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"})
+            self.storage.tokens += 1
+            told = {"access_token": f"{TOKEN}-{self.storage.tokens}", "expires_in": self.storage.lasting}
+            self._json(200, told | {"token_type": "Bearer"})
 
     # -- Google
 
     def _google(self, path: str, query: dict[str, list[str]]) -> None:
         bucket, _, rest = path.partition("/o")
-        is_known = self.storage.public or self.headers["Authorization"] == f"Bearer {TOKEN}"
+        is_known = self.storage.public or self.headers["Authorization"] == f"Bearer {TOKEN}-{self.storage.tokens}"
         if not is_known or self.storage.denied:
             status = 403 if is_known else 401
             self._json(status, {"error": {"code": status, "message": "does not have storage.objects.list access"}})
@@ -174,6 +182,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(403, "SignatureDoesNotMatch")
         elif self.storage.denied:
             self._error(403, "AccessDenied")
+        elif self.storage.region and f"/{self.storage.region}/s3/" not in self.headers["Authorization"]:
+            self._error(301, "PermanentRedirect")
         elif bucket not in self.storage.buckets:
             self._error(404, "NoSuchBucket")
         elif "list-type" in query:

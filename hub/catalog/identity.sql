@@ -325,7 +325,10 @@ left join m_products as k on k.system = m.system and k.product_id = m.product_id
 create or replace temporary table found_matches as
 with counted as (
     select m.source, count(*) as events, count(*) filter (not {attributable}) as withheld from merged.events as m group by all),
-browsers as (select source, count(*) as visitors, count(*) filter (not alone) as known_visitors from visitor_person group by all),
+people as (select person_id from merged.customers union select person_id from merged.orders),
+browsers as (
+    select v.source, count(*) as visitors, count(p.person_id) as known_visitors
+    from visitor_person as v left join people as p on p.person_id = v.person_id group by all),
 ids as (
     select v.source, count(distinct v.user_id) as user_ids, count(distinct v.user_id) filter (c.customer_id is not null) as known_user_ids
     from visits as v left join (

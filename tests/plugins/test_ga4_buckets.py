@@ -136,7 +136,40 @@ def test_a_public_bucket_needs_no_credentials(tmp_path: Path, storage: ObjectSto
     assert len(analytics.read().tables["events"]) == 1
 
 
+def test_a_token_is_renewed_before_it_ends(tmp_path: Path, storage: ObjectStorage) -> None:
+    storage.lasting = 60  # less than what Google's library leaves as a margin
+    analytics = in_bucket(tmp_path, storage, "gs")
+    upload(analytics, storage, event(at("18")), event(at("19")))
+
+    assert len(analytics.read().tables["events"]) == 2
+
+    assert storage.tokens > 2
+    assert storage.refused == []
+
+
+def test_one_token_serves_a_whole_run(tmp_path: Path, storage: ObjectStorage) -> None:
+    analytics = in_bucket(tmp_path, storage, "gs")
+    upload(analytics, storage, event(at("18")), event(at("19")))
+    source = analytics.source()
+
+    for stream in source.streams:
+        for page in source.read(stream, None, NOW):
+            assert page.tables
+
+    assert storage.tokens == 1
+
+
 # -- what may go wrong
+
+
+def test_a_bucket_in_another_region_says_what_to_set(tmp_path: Path, storage: ObjectStorage) -> None:
+    storage.region = "us-west-2"
+    analytics = in_bucket(tmp_path, storage, "s3")
+
+    with pytest.raises(api.SourceError, match="another region") as caught:
+        analytics.read()
+
+    assert "`region`" in str(caught.value.next_step)
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -350,12 +350,12 @@ def test_events_reach_from_the_first_day_until_the_last_event(analytics: Analyti
 
 
 def test_carts_reach_no_farther_back_than_they_are_rebuilt(analytics: Analytics) -> None:
-    analytics.export.put(event(at("1")), event(at("20 17:30")))
+    analytics.export.put(event(at("1")), event(at("15")), event(at("20 17:30")))
     source = analytics.source(carts="5d")
 
     list(source.read("carts", None, NOW))
 
-    assert source.reach("carts") == api.Reach(at("15 17:30"), at("20 17:30"))
+    assert source.reach("carts") == api.Reach(at("19 23:00"), at("20 17:30"))
 
 
 def test_an_older_day_read_again_leaves_freshness_where_it_was(analytics: Analytics) -> None:

@@ -99,8 +99,7 @@ def from_avro(path: Path, target: Path, label: str) -> None:
     """Write Avro as Parquet.
 
     Raises:
-        ConfigError: fastavro is not installed.
-        SourceError: the file cannot be read to its end.
+        SourceError: the file cannot be read to its end, or fastavro is not installed.
     """
     schema = arrow_schema()
     with pq.ParquetWriter(target, schema) as writer:
@@ -113,7 +112,7 @@ def _records(path: Path, label: str) -> Iterator[Any]:
     try:
         import fastavro  # noqa: PLC0415 - an extra
     except ImportError:
-        raise api.ConfigError(
+        raise api.SourceError(
             f"{label} is Avro, which needs the package fastavro, which is not installed",
             next_step="Run `pip install 'audience-hub[avro]'`, or extract the tables as Parquet.",
         ) from None
