@@ -7,6 +7,7 @@ and objects.get, and the token endpoint of OAuth 2.0 for service accounts.
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -50,7 +51,8 @@ class Stored:
 class ObjectStorage:
     """Buckets; ``denied`` refuses whoever asks, ``faults`` are statuses given before an answer is.
 
-    A token lasts ``lasting`` seconds, and only the newest is taken; ``cut`` answers break off half way.
+    A token lasts ``lasting`` seconds, and only the newest is taken; ``cut`` answers break off half way. One that
+    ``unpacks`` gives gzip files as what is in them, as Google does where Content-Encoding says gzip.
     """
 
     buckets: dict[str, dict[str, Stored]] = field(default_factory=lambda: {"acme": {}})
@@ -60,6 +62,7 @@ class ObjectStorage:
     cut: int = 0
     lasting: int = 3600
     region: str | None = None
+    unpacks: bool = False
     tokens: int = 0
     requests: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -248,6 +251,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _content(self, stored: Stored) -> None:
         content, status, headers = stored.content, 200, {"Last-Modified": format_datetime(stored.written, usegmt=True)}
+        if self.storage.unpacks and content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
         span = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if span is not None:
             start, end = int(span[1]), min(int(span[2] or len(content) - 1), len(content) - 1)

@@ -136,6 +136,14 @@ def test_a_public_bucket_needs_no_credentials(tmp_path: Path, storage: ObjectSto
     assert len(analytics.read().tables["events"]) == 1
 
 
+def test_a_file_that_google_unpacks_on_the_way_is_whole(tmp_path: Path, storage: ObjectStorage) -> None:
+    storage.unpacks = True
+    analytics = in_bucket(tmp_path, storage, "gs")
+    upload(analytics, storage, event(at("18")), event(at("18 13:00")), form="lines.gz")
+
+    assert len(analytics.read().tables["events"]) == 2
+
+
 def test_a_token_is_renewed_before_it_ends(tmp_path: Path, storage: ObjectStorage) -> None:
     storage.lasting = 60  # less than what Google's library leaves as a margin
     analytics = in_bucket(tmp_path, storage, "gs")

@@ -248,3 +248,6 @@ select
     count(*) filter (name = 'purchase' and coalesce(
         transaction_id, text_of(params[list_position(keys, 'transaction_id')].value)) is not null)
 from ({days})
+
+-- name: currencies
+select currency, count(*) from ({events}) where currency is not null group by currency order by 2 desc, 1

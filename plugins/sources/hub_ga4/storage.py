@@ -103,8 +103,8 @@ class Storage:
                 destination_filesystem=fs.LocalFileSystem(),
             )  # fmt: skip
         size = unfinished.stat().st_size
-        if size != found.size:
-            raise api.TransientError(f"{self.label}/{found.name} changed while it was read: {size} bytes came")
+        if size < found.size:  # more may come: Google unpacks what is stored with Content-Encoding: gzip
+            raise api.TransientError(f"{self.label}/{found.name} broke off after {size:,} of {found.size:,} bytes")
         unfinished.replace(target)
 
     def _place(self, found: Found) -> Path:
@@ -158,7 +158,7 @@ def open_storage(config: Ga4Config, shop: api.Shop, connection: str, http: api.H
     pattern = None
     if _PATTERN.search(place) or (is_local and (shop.workspace / place).is_file()):
         fixed = _PATTERN.split(place)[0].rpartition("/")[0]
-        place, pattern = fixed, place.removeprefix(fixed).lstrip("/")
+        place, pattern = fixed, place.removeprefix(fixed).lstrip("/").replace("**/", "*")
     root = str(shop.workspace / place) if is_local else place
     system = _file_system(config, http)
     return Storage(config.path.rstrip("/"), system, root, pattern, is_local, shop.cache, connection)
