@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,17 @@ def test_a_key_that_is_none_is_refused_without_showing_it(tmp_path: Path, storag
 
     assert key not in str(caught.value)
     assert storage.requests == []
+
+
+def test_a_key_without_its_package_says_what_to_install(
+    tmp_path: Path, storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.oauth2", None)
+
+    with pytest.raises(api.SourceError, match="needs the package google-auth") as caught:
+        in_bucket(tmp_path, storage, "gs").read()
+
+    assert "audience-hub[gcs]" in str(caught.value.next_step)
 
 
 def test_the_key_of_another_account_is_refused_by_the_vendor(tmp_path: Path, storage: ObjectStorage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sys
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -336,6 +337,15 @@ def test_an_events_id_is_the_documented_key(analytics: Analytics) -> None:
     assert f"101.1700000000.{microseconds(moment)}.7.1.add_to_cart" in ids
 
 
+@pytest.mark.parametrize("form", ["parquet", "lines"])
+def test_signs_in_names_of_folders_mean_themselves(tmp_path: Path, form: str) -> None:
+    for name in ("it's [1] {a} *", "it's 1 {a} x"):
+        other = Analytics(tmp_path / name)
+        other.export.put(event(at("20"), name[5:8]), form=form)
+
+    assert Analytics(tmp_path / "it's [1] {a} *").read().column("name") == ["[1]"]
+
+
 def test_a_day_without_events_is_a_day(analytics: Analytics) -> None:
     analytics.export.put(event(at("19")))
     (analytics.export.folder / "events_20261120.json").touch()
@@ -424,6 +434,16 @@ def test_a_file_that_was_cut_off_stops_the_source(analytics: Analytics, form: st
 
     with pytest.raises(api.SourceError, match=r"ga4/events_20261120\S* cannot be read to its end"):
         analytics.read()
+
+
+def test_avro_without_its_package_says_what_to_install(analytics: Analytics, monkeypatch: pytest.MonkeyPatch) -> None:
+    analytics.export.put(event(at("20")), form="avro")
+    monkeypatch.setitem(sys.modules, "fastavro", None)
+
+    with pytest.raises(api.SourceError, match="needs the package fastavro") as caught:
+        analytics.read()
+
+    assert "audience-hub[avro]" in str(caught.value.next_step)
 
 
 def test_a_parquet_file_of_something_else_is_named(analytics: Analytics) -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from hub import api
 from hub_ga4.layout import arrow_schema, json_structure
-from hub_ga4.sql import literal, statement
+from hub_ga4.sql import literal, scanned, statement
 
 HEAD = 4096
 _ROWS = 20_000
@@ -89,7 +89,7 @@ def _lines(path: Path, format_: str) -> str:
         is_gzip = file.read(2) == b"\x1f\x8b"
     return statement(
         "lines",
-        path=literal(str(path)),
+        path=scanned(path),
         format="'array'" if format_ == "array" else "'newline_delimited'",
         compression="'gzip'" if is_gzip else "'none'",
     )
