@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import analytics
 import calls
 import first_sync
 import loading
@@ -26,8 +27,9 @@ from figures import Figure, table
 from server import loopback
 from world import make_world
 
-ROWS = ("startup", "strategies", "first-sync", "no-change", "calls", "memory", "loading")
+ROWS = ("startup", "strategies", "first-sync", "no-change", "calls", "memory", "loading", "analytics")
 _ORDERS_PER_PERSON = 10
+_EVENTS_PER_PERSON = 10
 _MOST_FOR_CALLS = 60_000
 
 
@@ -72,6 +74,8 @@ def measure(
         yield from memory.figures(folder / "memory", people)
     if "loading" in chosen:
         yield from loading.figures(folder / "files", people, rounds or 3)
+    if "analytics" in chosen:
+        yield from analytics.figures(folder / "analytics", people * _EVENTS_PER_PERSON, rounds or 3)
 
 
 def machine() -> str:
