@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import analytics
 import calls
 import first_sync
 import loading
@@ -27,9 +28,10 @@ from figures import Figure, table
 from server import loopback
 from world import make_world
 
-ROWS = ("startup", "strategies", "first-sync", "no-change", "calls", "memory", "loading", "shopify")
+ROWS = ("startup", "strategies", "first-sync", "no-change", "calls", "memory", "loading", "shopify", "analytics")
 _ORDERS_PER_PERSON = 10
 _LINES_PER_PERSON = 5
+_EVENTS_PER_PERSON = 10
 _MOST_FOR_CALLS = 60_000
 
 
@@ -76,6 +78,8 @@ def measure(
         yield from loading.figures(folder / "files", people, rounds or 3)
     if "shopify" in chosen:
         yield from shopify_lines.figures(folder / "lines", people * _LINES_PER_PERSON, rounds or 3)
+    if "analytics" in chosen:
+        yield from analytics.figures(folder / "analytics", people * _EVENTS_PER_PERSON, rounds or 3)
 
 
 def machine() -> str:

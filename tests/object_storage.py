@@ -7,6 +7,7 @@ and objects.get, and the token endpoint of OAuth 2.0 for service accounts.
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -48,13 +49,21 @@ class Stored:
 
 @dataclass
 class ObjectStorage:
-    """Buckets; ``denied`` refuses whoever asks, ``faults`` are statuses given before an answer is."""
+    """Buckets; ``denied`` refuses whoever asks, ``faults`` are statuses given before an answer is.
+
+    A token lasts ``lasting`` seconds, and only the newest is taken; ``cut`` answers break off half way. One that
+    ``unpacks`` gives gzip files as what is in them, as Google does where Content-Encoding says gzip.
+    """
 
     buckets: dict[str, dict[str, Stored]] = field(default_factory=lambda: {"acme": {}})
     public: bool = False
     denied: bool = False
     faults: list[int] = field(default_factory=list)
     cut: int = 0
+    lasting: int = 3600
+    region: str | None = None
+    unpacks: bool = False
+    tokens: int = 0
     requests: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     address: str = ""
@@ -137,13 +146,15 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.storage.denied or not self.storage.takes(body["assertion"][0]):
             self._json(400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
         else:
-            self._json(200, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"})
+            self.storage.tokens += 1
+            told = {"access_token": f"{TOKEN}-{self.storage.tokens}", "expires_in": self.storage.lasting}
+            self._json(200, told | {"token_type": "Bearer"})
 
     # -- Google
 
     def _google(self, path: str, query: dict[str, list[str]]) -> None:
         bucket, _, rest = path.partition("/o")
-        is_known = self.storage.public or self.headers["Authorization"] == f"Bearer {TOKEN}"
+        is_known = self.storage.public or self.headers["Authorization"] == f"Bearer {TOKEN}-{self.storage.tokens}"
         if not is_known or self.storage.denied:
             status = 403 if is_known else 401
             self._json(status, {"error": {"code": status, "message": "does not have storage.objects.list access"}})
@@ -174,6 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(403, "SignatureDoesNotMatch")
         elif self.storage.denied:
             self._error(403, "AccessDenied")
+        elif self.storage.region and f"/{self.storage.region}/s3/" not in self.headers["Authorization"]:
+            self._error(301, "PermanentRedirect")
         elif bucket not in self.storage.buckets:
             self._error(404, "NoSuchBucket")
         elif "list-type" in query:
@@ -238,6 +251,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _content(self, stored: Stored) -> None:
         content, status, headers = stored.content, 200, {"Last-Modified": format_datetime(stored.written, usegmt=True)}
+        if self.storage.unpacks and content.startswith(b"\x1f\x8b"):
+            content = gzip.decompress(content)
         span = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if span is not None:
             start, end = int(span[1]), min(int(span[2] or len(content) - 1), len(content) - 1)

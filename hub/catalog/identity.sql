@@ -306,16 +306,15 @@ coalesce(m.analytics_consent, map_contains(getvariable('silence_permits'), coale
 -- name: events
 -- A thank-you page loaded again tells a purchase again: it was a visit, and the first telling is the purchase.
 create or replace table merged.events as
-with told as (
-    select *, false as again from m_events where name <> 'purchase' or transaction_id is null
-    union all
-    select *, row_number() over (partition by system, transaction_id order by happened_at, event_id) > 1
-    from m_events where name = 'purchase' and transaction_id is not null)
 select m.* exclude (again) replace (case when again then 'repeated_purchase' else m.name end as name,
                                     case when not again then m.value end as value,
                                     coalesce(m.product_type, k.product_type) as product_type),
        case when {attributable} then coalesce(u.person_id, o.person_id, v.person_id) end as person_id
-from told as m
+from (
+    select *, false as again from m_events where name <> 'purchase' or transaction_id is null
+    union all
+    select *, row_number() over (partition by system, transaction_id order by happened_at, event_id) > 1
+    from m_events where name = 'purchase' and transaction_id is not null) as m
 left join customer_person as u on u.system = m.system and u.customer_id = m.user_id
 left join order_refs as o on o.system = m.system and o.reference = m.transaction_id
 left join visitor_person as v on v.source = m.source and v.visitor_id = m.visitor_id
@@ -326,7 +325,10 @@ left join m_products as k on k.system = m.system and k.product_id = m.product_id
 create or replace temporary table found_matches as
 with counted as (
     select m.source, count(*) as events, count(*) filter (not {attributable}) as withheld from merged.events as m group by all),
-browsers as (select source, count(*) as visitors, count(*) filter (not alone) as known_visitors from visitor_person group by all),
+people as (select person_id from merged.customers union select person_id from merged.orders),
+browsers as (
+    select v.source, count(*) as visitors, count(p.person_id) as known_visitors
+    from visitor_person as v left join people as p on p.person_id = v.person_id group by all),
 ids as (
     select v.source, count(distinct v.user_id) as user_ids, count(distinct v.user_id) filter (c.customer_id is not null) as known_user_ids
     from visits as v left join (

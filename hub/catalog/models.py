@@ -92,7 +92,7 @@ class Matches:
     """What became of the ids that one source of analytics gives.
 
     ``withheld`` events may be attributed to nobody. Of the browsers, customer ids and transactions seen, the known
-    ones are somebody's: joined to a person, a customer of the shop, an order of one person.
+    ones are the shop's: a browser of somebody in its customers or orders, a customer, an order of one person.
     """
 
     source: str

@@ -185,7 +185,7 @@ def match_notes(matches: Matches) -> Iterator[str]:
         (matches.known_user_ids, matches.user_ids, "customer ids are the shop's"),
     ]
     parts = [f"{known:,} of {count:,} {what}" for known, count, what in found if count]
-    parts.append(f"{matches.known_visitors:,} of {matches.visitors:,} browsers are somebody's")
+    parts.append(f"{matches.known_visitors:,} of {matches.visitors:,} browsers are its customers'")
     yield ", ".join(parts)
     if any(count >= _FEW_TO_JUDGE and known * 2 < count for known, count, _ in found):
         yield (

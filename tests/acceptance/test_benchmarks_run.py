@@ -25,6 +25,7 @@ def test_every_row_of_the_budgets_gets_a_figure(tmp_path: Path) -> None:
         "nothing to change",
         "write calls",
         "memory",
+        "analytics",
     ):
         assert any(row.startswith(begin) for row in rows), begin
     assert sum(row.startswith("loading") for row in rows) == 2

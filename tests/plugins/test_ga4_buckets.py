@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,48 @@ def test_a_public_bucket_needs_no_credentials(tmp_path: Path, storage: ObjectSto
     assert len(analytics.read().tables["events"]) == 1
 
 
+def test_a_file_that_google_unpacks_on_the_way_is_whole(tmp_path: Path, storage: ObjectStorage) -> None:
+    storage.unpacks = True
+    analytics = in_bucket(tmp_path, storage, "gs")
+    upload(analytics, storage, event(at("18")), event(at("18 13:00")), form="lines.gz")
+
+    assert len(analytics.read().tables["events"]) == 2
+
+
+def test_a_token_is_renewed_before_it_ends(tmp_path: Path, storage: ObjectStorage) -> None:
+    storage.lasting = 60  # less than what Google's library leaves as a margin
+    analytics = in_bucket(tmp_path, storage, "gs")
+    upload(analytics, storage, event(at("18")), event(at("19")))
+
+    assert len(analytics.read().tables["events"]) == 2
+
+    assert storage.tokens > 2
+    assert storage.refused == []
+
+
+def test_one_token_serves_a_whole_run(tmp_path: Path, storage: ObjectStorage) -> None:
+    analytics = in_bucket(tmp_path, storage, "gs")
+    upload(analytics, storage, event(at("18")), event(at("19")))
+    source = analytics.source()
+
+    for stream in source.streams:
+        for page in source.read(stream, None, NOW):
+            assert page.tables
+
+    assert storage.tokens == 1
+
+
 # -- what may go wrong
+
+
+def test_a_bucket_in_another_region_says_what_to_set(tmp_path: Path, storage: ObjectStorage) -> None:
+    storage.region = "us-west-2"
+    analytics = in_bucket(tmp_path, storage, "s3")
+
+    with pytest.raises(api.SourceError, match="another region") as caught:
+        analytics.read()
+
+    assert "`region`" in str(caught.value.next_step)
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -172,6 +214,17 @@ def test_a_key_that_is_none_is_refused_without_showing_it(tmp_path: Path, storag
 
     assert key not in str(caught.value)
     assert storage.requests == []
+
+
+def test_a_key_without_its_package_says_what_to_install(
+    tmp_path: Path, storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.oauth2", None)
+
+    with pytest.raises(api.SourceError, match="needs the package google-auth") as caught:
+        in_bucket(tmp_path, storage, "gs").read()
+
+    assert "audience-hub[gcs]" in str(caught.value.next_step)
 
 
 def test_the_key_of_another_account_is_refused_by_the_vendor(tmp_path: Path, storage: ObjectStorage) -> None:

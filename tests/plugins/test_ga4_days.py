@@ -87,6 +87,31 @@ def test_the_daily_table_takes_the_place_of_the_days_intraday_table(analytics: A
     assert names(shop) == ["early", "late"]
 
 
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        ("ga4", ["above", "below"]),
+        ("ga4/", ["above", "below"]),
+        ("ga4/events_20261119.parquet", ["above"]),
+        ("ga4/*.parquet", ["above", "below"]),
+        ("ga4/**/events_*.parquet", ["above", "below"]),
+        ("ga4/2026/*", ["below"]),
+        ("ga4/events_2026112?*", []),
+    ],
+)
+def test_a_path_is_a_folder_a_file_or_a_pattern(analytics: Analytics, path: str, read: list[str]) -> None:
+    analytics.export.put(event(at("19"), "above"))
+    analytics.export.write("2026/events_20261120/000000000000", [event(at("20"), "below")], "bare")
+    (analytics.export.folder / "2026" / "events_20261120" / "000000000001.part").write_bytes(b"PAR1 half")
+
+    if not read:
+        with pytest.raises(api.SourceError, match="there is no file at all"):
+            analytics.read(path=path)
+        return
+    expected = [name for name in read if not (name == "below" and path.endswith(".parquet"))]
+    assert analytics.read(path=path).column("name") == expected
+
+
 # -- what a day is
 
 
@@ -350,12 +375,12 @@ def test_events_reach_from_the_first_day_until_the_last_event(analytics: Analyti
 
 
 def test_carts_reach_no_farther_back_than_they_are_rebuilt(analytics: Analytics) -> None:
-    analytics.export.put(event(at("1")), event(at("20 17:30")))
+    analytics.export.put(event(at("1")), event(at("15")), event(at("20 17:30")))
     source = analytics.source(carts="5d")
 
     list(source.read("carts", None, NOW))
 
-    assert source.reach("carts") == api.Reach(at("15 17:30"), at("20 17:30"))
+    assert source.reach("carts") == api.Reach(at("19 23:00"), at("20 17:30"))
 
 
 def test_an_older_day_read_again_leaves_freshness_where_it_was(analytics: Analytics) -> None:
@@ -390,6 +415,17 @@ def test_check_tells_the_days_and_what_the_newest_holds(analytics: Analytics) ->
     assert "1 customers signed in (user_id)" in told
     assert "1 of 2 purchases name their order" in told
     assert [(each.code, each.count) for each in found if each.level is api.Level.WARNING] == [("missing-days", 3)]
+
+
+def test_check_names_the_currencies_that_need_a_rate(analytics: Analytics) -> None:
+    for number, currency in enumerate(("EUR", "eur", "DKK", "GBP", "EUR")):
+        row = event(at("20"), "purchase", params={"value": 5, "currency": currency}, batch_event_index=number)
+        analytics.export.put(row, part=f"_{number}")
+
+    (found,) = [finding for finding in analytics.findings() if finding.code == "foreign-currencies"]
+
+    assert "EUR (2 events), GBP (1 events), eur (1 events)" in found.text
+    assert found.count == 4
 
 
 def test_check_warns_where_nobody_can_be_known(analytics: Analytics) -> None:

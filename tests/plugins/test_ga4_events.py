@@ -5,18 +5,21 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sys
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub import api
 from tests.ga4_export import ENDINGS, Export, event, item, microseconds, param, visits
-from tests.ga4_shop import Analytics, at
+from tests.ga4_shop import NOW, Analytics, at
 
 FORMS = sorted(ENDINGS)
 CODES = {"Denmark": "DK", "Germany": "DE", "United States": "US", "Türkiye": "TR"}
@@ -334,6 +337,15 @@ def test_an_events_id_is_the_documented_key(analytics: Analytics) -> None:
     assert f"101.1700000000.{microseconds(moment)}.7.1.add_to_cart" in ids
 
 
+@pytest.mark.parametrize("form", ["parquet", "lines"])
+def test_signs_in_names_of_folders_mean_themselves(tmp_path: Path, form: str) -> None:
+    for name in ("it's [1] {a} *", "it's 1 {a} x"):
+        other = Analytics(tmp_path / name)
+        other.export.put(event(at("20"), name[5:8]), form=form)
+
+    assert Analytics(tmp_path / "it's [1] {a} *").read().column("name") == ["[1]"]
+
+
 def test_a_day_without_events_is_a_day(analytics: Analytics) -> None:
     analytics.export.put(event(at("19")))
     (analytics.export.folder / "events_20261120.json").touch()
@@ -343,6 +355,21 @@ def test_a_day_without_events_is_a_day(analytics: Analytics) -> None:
 
     assert (len(read.tables["events"]), read.windows) == (1, [(at("18 23:00"), at("21 23:00"))])
     assert analytics.read("consents").tables == {"consents": []}
+
+
+def test_events_keep_the_order_of_their_file(analytics: Analytics) -> None:
+    # Of two events with one key the last one stands. DuckDB keeps the order of rows unless it joins them with something.
+    (path,) = analytics.export.put(event(at("20")))
+    one, rows = pq.read_table(path), 400_000
+    many = one.take(pa.array([0] * rows))
+    times = pa.array([microseconds(at("20 01:00")) + number for number in range(rows)], pa.int64())
+    name = many.schema.get_field_index("event_timestamp")
+    pq.write_table(many.set_column(name, "event_timestamp", times), path, row_group_size=50_000)
+
+    for _ in range(3):
+        for page in analytics.source().read("events", None, NOW):
+            told = page.tables["events"].read_all()["happened_at"].cast(pa.int64())
+            assert told.equals(pa.chunked_array([times]))
 
 
 # -- what cannot be read
@@ -407,6 +434,16 @@ def test_a_file_that_was_cut_off_stops_the_source(analytics: Analytics, form: st
 
     with pytest.raises(api.SourceError, match=r"ga4/events_20261120\S* cannot be read to its end"):
         analytics.read()
+
+
+def test_avro_without_its_package_says_what_to_install(analytics: Analytics, monkeypatch: pytest.MonkeyPatch) -> None:
+    analytics.export.put(event(at("20")), form="avro")
+    monkeypatch.setitem(sys.modules, "fastavro", None)
+
+    with pytest.raises(api.SourceError, match="needs the package fastavro") as caught:
+        analytics.read()
+
+    assert "audience-hub[avro]" in str(caught.value.next_step)
 
 
 def test_a_parquet_file_of_something_else_is_named(analytics: Analytics) -> None:

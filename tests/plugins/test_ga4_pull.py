@@ -195,7 +195,7 @@ def test_a_pull_says_how_many_visitors_the_shop_knows(client: Client) -> None:
     [_, web] = client.pull().sources
 
     assert web.notes == [
-        "1 of 2 transactions are orders of the shop, 2 of 2 customer ids are the shop's, 2 of 3 browsers are somebody's",
+        "1 of 2 transactions are orders of the shop, 2 of 2 customer ids are the shop's, 2 of 3 browsers are its customers'",
         "1 of 6 events have no consent to analytics: counted, and attributed to nobody",
     ]
     assert client.ask("select count(*), count(person_id) from events") == [(6, 5)]

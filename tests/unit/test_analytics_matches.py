@@ -34,6 +34,7 @@ def test_a_rebuild_counts_what_was_found_and_what_may_not_be_attributed(tmp_path
                 event(5, user_id="99", analytics_consent=False),
                 event(6, transaction_id="77", analytics_consent=None, country="DK"),
                 event(7, visitor_id="y", name="page_view"),
+                event(8, visitor_id="z", user_id="not of this shop"),
             ]
         },
         source="web",
@@ -44,7 +45,7 @@ def test_a_rebuild_counts_what_was_found_and_what_may_not_be_attributed(tmp_path
         first, second = writer.rebuild(), writer.rebuild()
 
     assert first.matches == (
-        Matches("web", 7, 2, visitors=4, known_visitors=2, user_ids=2, known_user_ids=1, transactions=3,
+        Matches("web", 8, 2, visitors=5, known_visitors=2, user_ids=3, known_user_ids=1, transactions=3,
                 known_transactions=2),
     )  # fmt: skip
     assert second.matches == ()
@@ -66,7 +67,7 @@ def test_a_poor_match_asks_what_may_be_wrong(counts: dict[str, int], says: str, 
     notes = list(match_notes(Matches("web", 1000, 0, visitors=50, known_visitors=7, **counts)))
 
     assert says in notes[0]
-    assert "7 of 50 browsers are somebody's" in notes[0]
+    assert "7 of 50 browsers are its customers'" in notes[0]
     assert any("`system`" in note for note in notes) is asks
 
 

@@ -42,7 +42,8 @@ class Ga4(api.Source[Ga4Config]):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self._reach = api.Reach()
+        self._reaches: dict[str, api.Reach] = {}
+        self._storage: Storage | None = None
         self._days: dict[date, Day] | None = None
 
     def client(self, connect: api.Connect) -> api.Http | None:
@@ -65,10 +66,9 @@ class Ga4(api.Source[Ga4Config]):
                 yield from self._consents(reader, days, since)
 
     def reach(self, table: str) -> api.Reach:
-        """Say how far a table reaches: from the first day, carts from their horizon, until the last event seen."""
-        if table != "carts" or self._reach.fresh_until is None or self._reach.start is None:
-            return self._reach
-        return api.Reach(max(self._reach.start, self._reach.fresh_until - self.config.carts), self._reach.fresh_until)
+        """Say how far a table reaches: from the first day that it comes from until the last event seen."""
+        stream = next(name for name, stream in self.streams.items() if table in stream.tables)
+        return self._reaches.get(stream, api.Reach())
 
     def check(self) -> Iterator[api.Finding]:
         """Say which days are there, and what the newest of them holds; nothing is stored."""
@@ -82,8 +82,10 @@ class Ga4(api.Source[Ga4Config]):
 
     def storage(self) -> Storage:
         """Return the folder or bucket."""
-        http = self.http if self.config.google_key is not None else None
-        return open_storage(self.config, self.shop, self.connection, http)
+        if self._storage is None:
+            http = self.http if self.config.google_key is not None else None
+            self._storage = open_storage(self.config, self.shop, self.connection, http)
+        return self._storage
 
     def days(self, storage: Storage) -> dict[date, Day]:
         """Return the days that are there; they are looked up once in a run.
@@ -122,7 +124,7 @@ class Ga4(api.Source[Ga4Config]):
             for table in tables:
                 extracts.keep(reader, table)
             seen |= {day.day.isoformat(): day.mark for day in period}
-            self._note_reach(days, seen, extracts)
+            self._reaches["events"] = self._reach(days, seen, extracts)
             with reader.events(tables) as rows:
                 yield api.Page(
                     {"events": rows},
@@ -141,7 +143,7 @@ class Ga4(api.Source[Ga4Config]):
         if since == cursor:
             return
         self._make_extracts(reader, extracts, recent)
-        self._note_reach(days, {day.isoformat(): "" for day in days}, extracts)
+        self._reaches["carts"] = self._reach(days, [day.day.isoformat() for day in recent], extracts)
         steps = statement("steps", steps=listed(extracts.steps(recent)))
         reader.con.execute(steps, {"rest_us": REST // _MICROSECOND})
         for name in ("found_carts", "found_lines"):
@@ -163,7 +165,7 @@ class Ga4(api.Source[Ga4Config]):
             return
         later = [day for day in days.values() if day.day >= waiting[0].day]
         self._make_extracts(reader, extracts, later)
-        self._note_reach(days, {day.isoformat(): "" for day in days}, extracts)
+        self._reaches["consents"] = self._reach(days, [day.isoformat() for day in days], extracts)
         query = statement(
             "consents", signals=listed(extracts.signals(later)), changed=listed(extracts.signals(waiting))
         )
@@ -183,12 +185,13 @@ class Ga4(api.Source[Ga4Config]):
                 extracts.keep(reader, table)
             reader.release(period)
 
-    def _note_reach(self, days: Mapping[date, Day], seen: Mapping[str, Any], extracts: Extracts) -> None:
-        """Note from when until when events are known: the last event of the newest day read."""
-        newest = max(day for day in days if day.isoformat() in seen)
-        start, _ = bounds(min(date.fromisoformat(day) for day in seen), newest, self.zone)
+    def _reach(self, days: Mapping[date, Day], seen: Iterable[str], extracts: Extracts) -> api.Reach:
+        """Return from when until when events are known: from the first day seen to the last event of the newest."""
+        known = sorted(date.fromisoformat(day) for day in seen)
+        newest = max(day for day in days if day in known)
+        start, _ = bounds(known[0], newest, self.zone)
         begin, end = bounds(newest, newest, self.zone)
-        self._reach = api.Reach(start, min(extracts.last(days[newest]) or begin, end))
+        return api.Reach(start, min(extracts.last(days[newest]) or begin, end))
 
 
 def _rows_of(storage: Storage, days: Sequence[Day]) -> int | None:

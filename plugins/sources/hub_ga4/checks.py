@@ -39,6 +39,7 @@ def of_source(source: Ga4, storage: Storage) -> Iterator[api.Finding]:
     with Reader(storage, source.zone, source.shop.country, source.shop.cache, prefix="checking-") as reader:
         [table] = reader.tables([newest])
         yield from _of_table(reader, table)
+        yield from _of_values(reader, table, source.shop.currency)
         reader.release([newest])
 
 
@@ -92,4 +93,17 @@ def _of_table(reader: Reader, table: Table) -> Iterator[api.Finding]:
             "nothing says whose events these are: no user_id, no transaction_id",
             next_step="Set user_id at login, and transaction_id on purchases, in the site's tagging.",
             code="nobody-known",
+        )
+
+
+def _of_values(reader: Reader, table: Table, own: str | None) -> Iterator[api.Finding]:
+    query = statement("currencies", events=statement("events", days=table.rows))
+    found = {str(currency): int(count) for currency, count in reader.con.execute(query).fetchall()}
+    foreign = {currency: count for currency, count in found.items() if currency.upper() != (own or "").upper()}
+    if foreign:
+        told = ", ".join(f"{currency} ({count:,} events)" for currency, count in foreign.items())
+        yield api.Finding.info(
+            f"values come in {told}: each of these needs its rate under [currencies], or its events are rejected",
+            code="foreign-currencies",
+            count=sum(foreign.values()),
         )

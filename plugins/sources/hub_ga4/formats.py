@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from hub import api
 from hub_ga4.layout import arrow_schema, json_structure
-from hub_ga4.sql import literal, statement
+from hub_ga4.sql import literal, scanned, statement
 
 HEAD = 4096
 _ROWS = 20_000
@@ -89,7 +89,7 @@ def _lines(path: Path, format_: str) -> str:
         is_gzip = file.read(2) == b"\x1f\x8b"
     return statement(
         "lines",
-        path=literal(str(path)),
+        path=scanned(path),
         format="'array'" if format_ == "array" else "'newline_delimited'",
         compression="'gzip'" if is_gzip else "'none'",
     )
@@ -99,8 +99,7 @@ def from_avro(path: Path, target: Path, label: str) -> None:
     """Write Avro as Parquet.
 
     Raises:
-        ConfigError: fastavro is not installed.
-        SourceError: the file cannot be read to its end.
+        SourceError: the file cannot be read to its end, or fastavro is not installed.
     """
     schema = arrow_schema()
     with pq.ParquetWriter(target, schema) as writer:
@@ -113,7 +112,7 @@ def _records(path: Path, label: str) -> Iterator[Any]:
     try:
         import fastavro  # noqa: PLC0415 - an extra
     except ImportError:
-        raise api.ConfigError(
+        raise api.SourceError(
             f"{label} is Avro, which needs the package fastavro, which is not installed",
             next_step="Run `pip install 'audience-hub[avro]'`, or extract the tables as Parquet.",
         ) from None

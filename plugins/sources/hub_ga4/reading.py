@@ -134,7 +134,7 @@ class Reader:
             )
             with failures(self._labels[path]):
                 names |= {name for (name,) in self.con.execute(query).fetchall() if name is not None}
-        self.con.execute(statement("add_countries", unknown=UNKNOWN), {"names": sorted(names)})
+        self.con.execute(statement("know_countries", unknown=UNKNOWN), {"names": sorted(names)})
         self.unknown |= {row[0] for row in self.con.execute(statement("unknown_countries", unknown=UNKNOWN)).fetchall()}
 
     def _chosen(self, source: str, path: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ import duckdb
 from hub import api
 
 _BLOCK = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_SIGN = re.compile(r"[*?\[]")
 UNKNOWN = "ZZ"
 """The country of a name that hub does not know: none, so that silence about consent permits nothing there."""
 
@@ -34,9 +35,14 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def scanned(path: Path) -> str:
+    """Return a path as SQL writes it for a scan: a sign that would make a pattern of it means itself."""
+    return literal(_SIGN.sub(r"[\g<0>]", str(path)))
+
+
 def listed(paths: list[Path]) -> str:
-    """Return paths as a list in SQL."""
-    return "[" + ", ".join(literal(str(path)) for path in paths) + "]"
+    """Return paths as a list in SQL, for a scan."""
+    return "[" + ", ".join(scanned(path) for path in paths) + "]"
 
 
 def connection(folder: Path, country: str | None) -> duckdb.DuckDBPyConnection:

@@ -57,13 +57,17 @@ from (select {event_timestamp} as happened_us from {source} where {usable})
 -- name: names_of_countries
 select distinct told({country}) as name from {source} where {usable}
 
--- name: add_countries
-create or replace table countries as
-select s.name, coalesce(k.code, case when regexp_full_match(s.name, '[A-Z]{{2}}') then s.name end, '{unknown}') as code
-from (select unnest(cast($names as varchar[])) as name) as s left join known_countries as k on k.name = plain_name(s.name)
+-- name: know_countries
+-- As a map, not a table that the events are joined with: their order is to stay.
+set variable countries = (
+    select map(list(s.name order by s.name), list(coalesce(
+        k.code, case when regexp_full_match(s.name, '[A-Z]{{2}}') then s.name end, '{unknown}') order by s.name))
+    from (select unnest(cast($names as varchar[])) as name) as s
+    left join known_countries as k on k.name = plain_name(s.name))
 
 -- name: unknown_countries
-select name from countries where code = '{unknown}' order by name
+select name from (select unnest(map_entries(getvariable('countries')), recursive := true)) as t(name, code)
+where code = '{unknown}' order by name
 
 -- name: day
 -- One day's table in uniform columns. A cookieless ping has no visitor: that is what refused consent looks like where
@@ -76,26 +80,16 @@ select
     {event_params} as params, [p.key for p in {event_params}] as keys, {items} as items,
     coalesce(yes_no({analytics}), case when told({user_pseudo_id}) is null then false end) as analytics_consent,
     yes_no({analytics}) as analytics_said, yes_no({ads}) as ads_consent,
-    c.code as country, told({device}) as device,
+    getvariable('countries')[told({country})] as country, told({device}) as device,
     told({transaction_id}) as transaction_id, coalesce(finite({purchase_revenue}), finite({refund_value})) as revenue,
     coalesce(told({session_source}), told({campaign_source}), told({event_source}), told({first_source})) as source,
     coalesce(told({session_medium}), told({campaign_medium}), told({event_medium}), told({first_medium})) as medium
 from {source}
-left join countries as c on c.name = {country}
 where {usable} and {event_timestamp} >= {from_us} and {event_timestamp} < {until_us}
 
 -- name: events
-with chosen as (
-    select
-        *,
-        params[list_position(keys, 'value')].value as told_value,
-        case when len(items) = 1
-            or name in ('view_item', 'select_item', 'add_to_cart', 'remove_from_cart', 'add_to_wishlist') then items[1] end as item
-    from ({days})
-),
-valued as (
-    select *, try_cast(coalesce(number_of(told_value), revenue) as decimal(24, 6)) as value from chosen
-)
+-- Without a join, and so without a list of names (DuckDB makes a join of it): a join mixes up the order of rows, and of
+-- two with one key the last must stand.
 select
     concat_ws('.', visitor_id, happened_us, bundle, batch_event, name) as event_id,
     visitor_id, user_id,
@@ -107,7 +101,13 @@ select
     coalesce(transaction_id, text_of(params[list_position(keys, 'transaction_id')].value)) as transaction_id,
     whole_of(params[list_position(keys, 'engagement_time_msec')].value) as engagement_ms,
     country, device, concat_ws(' / ', source, medium) as traffic_source, analytics_consent, ads_consent
-from valued
+from (
+    select
+        *, try_cast(coalesce(number_of(params[list_position(keys, 'value')].value), revenue) as decimal(24, 6)) as value,
+        case when len(items) = 1 then items[1] else case name
+            when 'view_item' then items[1] when 'select_item' then items[1] when 'add_to_wishlist' then items[1]
+            when 'add_to_cart' then items[1] when 'remove_from_cart' then items[1] end end as item
+    from ({days}))
 
 -- name: attributable
 coalesce(analytics_consent, map_contains(getvariable('silence_permits'), coalesce(country, getvariable('shop_country'))), false)
@@ -248,3 +248,6 @@ select
     count(*) filter (name = 'purchase' and coalesce(
         transaction_id, text_of(params[list_position(keys, 'transaction_id')].value)) is not null)
 from ({days})
+
+-- name: currencies
+select currency, count(*) from ({events}) where currency is not null group by currency order by 2 desc, 1

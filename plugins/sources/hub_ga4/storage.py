@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +20,7 @@ from pyarrow import fs
 from hub import api
 from hub_ga4.config import AMAZON, GOOGLE, Ga4Config
 from hub_ga4.days import Found
-from hub_ga4.tokens import google_token
+from hub_ga4.tokens import GoogleToken
 
 _PATTERN = re.compile(r"[*?\[]")
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload")
@@ -30,15 +30,18 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 _MISSING = re.compile(r"no.?such|not.?found|does not exist|HTTP (status|response) code 404", re.IGNORECASE)
+_ELSEWHERE = re.compile(
+    r"permanent.?redirect|authorization.?header.?malformed|HTTP (status|response) code 301", re.IGNORECASE
+)
 _PATIENCE = timedelta(seconds=15)
 
 
 @dataclass(slots=True)
 class Storage:
-    """The files below one place; ``label`` is how messages call it."""
+    """The files below one place; ``label`` is how messages call it, ``system`` gives the file system to be used now."""
 
     label: str
-    files_of: Any
+    system: Callable[[], Any]
     root: str
     pattern: str | None
     is_local: bool
@@ -55,7 +58,7 @@ class Storage:
             TransientError: the storage does not answer.
         """
         with self._failures():
-            found = self.files_of.get_file_info(fs.FileSelector(self.root, recursive=True, allow_not_found=False))
+            found = self.system().get_file_info(fs.FileSelector(self.root, recursive=True, allow_not_found=False))
             return [
                 Found(name, each.size, each.mtime_ns or 0)
                 for each in found
@@ -64,7 +67,7 @@ class Storage:
 
     def head(self, found: Found, size: int) -> bytes:
         """Return the first bytes of a file."""
-        with self._failures(), self.files_of.open_input_stream(self._path(found)) as file:
+        with self._failures(), self.system().open_input_stream(self._path(found)) as file:
             return bytes(file.read(min(size, found.size)))
 
     def local(self, found: Found) -> Path:
@@ -96,12 +99,12 @@ class Storage:
         unfinished = target.with_suffix(".part")
         with self._failures():
             fs.copy_files(
-                self._path(found), str(unfinished), source_filesystem=self.files_of,
+                self._path(found), str(unfinished), source_filesystem=self.system(),
                 destination_filesystem=fs.LocalFileSystem(),
             )  # fmt: skip
         size = unfinished.stat().st_size
-        if size != found.size:
-            raise api.TransientError(f"{self.label}/{found.name} changed while it was read: {size} bytes came")
+        if size < found.size:  # more may come: Google unpacks what is stored with Content-Encoding: gzip
+            raise api.TransientError(f"{self.label}/{found.name} broke off after {size:,} of {found.size:,} bytes")
         unfinished.replace(target)
 
     def _place(self, found: Found) -> Path:
@@ -131,6 +134,10 @@ class Storage:
                 raise api.SourceError(
                     f"there is nothing at {self.label}", next_step="Correct `path`, or put the export there."
                 ) from None
+            if _ELSEWHERE.search(told):
+                raise api.SourceError(
+                    f"{self.label} lies in another region", next_step="Set `region` to that of the bucket."
+                ) from None
             if isinstance(error, PermissionError) or _REFUSED.search(told):
                 raise api.AuthError(
                     f"{self.label} may not be read: {told}",
@@ -144,22 +151,24 @@ def open_storage(config: Ga4Config, shop: api.Shop, connection: str, http: api.H
 
     Raises:
         AuthError: the service account's key is refused.
-        ConfigError: what reads such a bucket is not installed.
+        SourceError: what reads such a bucket is not installed.
     """
     is_local = not config.path.startswith((GOOGLE, AMAZON))
     place = config.path.removeprefix(GOOGLE).removeprefix(AMAZON).rstrip("/")
     pattern = None
     if _PATTERN.search(place) or (is_local and (shop.workspace / place).is_file()):
         fixed = _PATTERN.split(place)[0].rpartition("/")[0]
-        place, pattern = fixed, place.removeprefix(fixed).lstrip("/")
+        place, pattern = fixed, place.removeprefix(fixed).lstrip("/").replace("**/", "*")
     root = str(shop.workspace / place) if is_local else place
-    files_of = _file_system(config, http, is_local=is_local)
-    return Storage(config.path.rstrip("/"), files_of, root, pattern, is_local, shop.cache, connection)
+    system = _file_system(config, http)
+    return Storage(config.path.rstrip("/"), system, root, pattern, is_local, shop.cache, connection)
 
 
-def _file_system(config: Ga4Config, http: api.Http | None, *, is_local: bool) -> Any:
-    if is_local:
-        return fs.LocalFileSystem()
+def _file_system(config: Ga4Config, http: api.Http | None) -> Callable[[], Any]:
+    """Return what gives the file system: one for good, or one for as long as a token lasts."""
+    if not config.path.startswith((GOOGLE, AMAZON)):
+        local = fs.LocalFileSystem()
+        return lambda: local
     endpoint = config.endpoint
     where: dict[str, Any] = {}
     if endpoint is not None:
@@ -170,8 +179,23 @@ def _file_system(config: Ga4Config, http: api.Http | None, *, is_local: bool) ->
             where |= {"access_key": config.access_key_id, "secret_key": config.secret_access_key.get_secret_value()}
         if config.region is not None:
             where["region"] = config.region
-        return fs.S3FileSystem(anonymous=config.anonymous, connect_timeout=10, request_timeout=60, **where)
+        amazon = fs.S3FileSystem(anonymous=config.anonymous, connect_timeout=10, request_timeout=60, **where)
+        return lambda: amazon
+    where["retry_time_limit"] = _PATIENCE
     if config.google_key is not None and http is not None:
-        token, expires = google_token(config.google_key, http)
-        where |= {"access_token": token, "credential_token_expiration": expires}
-    return fs.GcsFileSystem(anonymous=config.anonymous, retry_time_limit=_PATIENCE, **where)
+        return _with_token(GoogleToken(config.google_key, http), where)
+    google = fs.GcsFileSystem(anonymous=config.anonymous, **where)
+    return lambda: google
+
+
+def _with_token(token: GoogleToken, where: dict[str, Any]) -> Callable[[], Any]:
+    opened: dict[str, Any] = {}
+
+    def system() -> Any:
+        text, ends = token.current()
+        if text not in opened:
+            opened.clear()
+            opened[text] = fs.GcsFileSystem(access_token=text, credential_token_expiration=ends, **where)
+        return opened[text]
+
+    return system

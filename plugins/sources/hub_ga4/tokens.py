@@ -54,28 +54,45 @@ def token_host(key: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def google_token(key: str, http: api.Http) -> tuple[str, datetime]:
-    """Return an access token that may read storage, and when it ends.
+class GoogleToken:
+    """An access token that may read storage, renewed before it ends.
 
     Raises:
-        ConfigError: google-auth is not installed.
-        AuthError: this is no service account's key, or Google refuses it.
+        SourceError: google-auth is not installed.
+        AuthError: this is no service account's key.
     """
-    try:
-        from google.auth import exceptions  # noqa: PLC0415 - an extra
-        from google.oauth2 import service_account  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise api.ConfigError(
-            "a service account's key needs the package google-auth, which is not installed",
-            next_step="Run `pip install 'audience-hub[gcs]'`.",
-        ) from None
-    try:
+
+    def __init__(self, key: str, http: api.Http) -> None:
+        try:
+            from google.oauth2 import service_account  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise api.SourceError(
+                "a service account's key needs the package google-auth, which is not installed",
+                next_step="Run `pip install 'audience-hub[gcs]'`.",
+            ) from None
+        self._requests = _Requests(http)
         known = service_account.Credentials
-        credentials = known.from_service_account_info(_information(key), scopes=[SCOPE])  # type: ignore[no-untyped-call]
-        credentials.refresh(_Requests(http))
-    except (exceptions.GoogleAuthError, ValueError) as error:
-        raise _refused(type(error).__name__) from None
-    return str(credentials.token), credentials.expiry.replace(tzinfo=UTC)
+        try:
+            self._credentials = known.from_service_account_info(  # type: ignore[no-untyped-call]
+                _information(key), scopes=[SCOPE]
+            )
+        except ValueError as error:
+            raise _refused(type(error).__name__) from None
+
+    def current(self) -> tuple[str, datetime]:
+        """Return the token, and when it ends.
+
+        Raises:
+            AuthError: Google refuses the key.
+        """
+        from google.auth import exceptions  # noqa: PLC0415 - an extra
+
+        if not self._credentials.valid:
+            try:
+                self._credentials.refresh(self._requests)
+            except exceptions.GoogleAuthError as error:
+                raise _refused(type(error).__name__) from None
+        return str(self._credentials.token), self._credentials.expiry.replace(tzinfo=UTC)
 
 
 def _information(key: str) -> dict[str, Any]:
