@@ -68,7 +68,7 @@ def test_a_token_that_ends_while_an_operation_runs_is_replaced(tmp_path: Path) -
         pages = made.read("customers")
 
         assert made.clock.seconds > 86_400
-        assert sum(len(page.tables["customers"]) for page in pages) == 1
+        assert sum(len(page.tables.get("customers", [])) for page in pages) == 1
         assert made.asked("tokens_issued") == 2
         assert made.asked("refused") == 0
 
@@ -257,7 +257,7 @@ def test_what_passes_is_tried_again(made: Bench, fault: str) -> None:
     made.shop.add_customer(email="ada@example.com")
     made.stand_in.fault(fault, times=2)
 
-    assert sum(len(page.tables["customers"]) for page in made.read("customers")) == 1
+    assert sum(len(page.tables.get("customers", [])) for page in made.read("customers")) == 1
 
 
 def test_no_token_stands_in_what_is_said_or_shown(granted: Bench) -> None:

@@ -44,6 +44,7 @@ class State:
         since: everything that changed until then has been read; None: nothing has.
         start: where the history begins; None: it is whole.
         whole_at: when all was read last.
+        read_at: until when changes were read last.
         seen: what the last read had of the time that the next one looks at again: id and what it was then.
         job: a bulk operation that is not read yet.
         window: pages that are not read yet.
@@ -52,6 +53,7 @@ class State:
     since: str | None = None
     start: str | None = None
     whole_at: str | None = None
+    read_at: str | None = None
     seen: Mapping[str, str] | None = None
     job: Job | None = None
     window: Window | None = None
