@@ -235,6 +235,22 @@ def test_an_app_that_is_refused_personal_data_reads_the_rest(made: Bench) -> Non
     assert made.ask(counted) == [(1, 1, 1)]
 
 
+def test_an_app_that_gets_personal_data_later_reads_everybody_again(made: Bench) -> None:
+    ada = made.shop.add_customer(email="ada@example.com", first_name="Ada")
+    made.shop.add_order([made.shop.line("Boot", "10.00")], ada)
+    made.clock.go(hours=1)
+    made.stand_in.fault("redacted", how="refused")
+    made.pull()
+    before = made.ask("select count(email) from customers")
+
+    made.stand_in.heal()
+    made.clock.go(hours=1)
+    made.pull()
+
+    assert before == [(0,)]
+    assert made.rows("customers", "email") == made.rows("orders", "email") == [("ada@example.com",)]
+
+
 @pytest.mark.parametrize(
     ("status", "said"),
     [

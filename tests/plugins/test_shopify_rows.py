@@ -374,6 +374,15 @@ def test_amounts_without_a_currency_column_are_left_out_in_another_currency(made
     assert made.rows("products", "price") == [(None,)]
 
 
+def test_a_client_without_a_currency_takes_amounts_as_they_are(made: Bench) -> None:
+    made.currency = ""
+    made.shop.add_product("Boot", "100.00")
+
+    made.pull()
+
+    assert made.rows("products", "price") == [(Decimal("100.00"),)]
+
+
 def test_money_is_the_shop_s_own_where_customers_pay_in_another(tmp_path: Path) -> None:
     clock = Clock()
     with bench(tmp_path, Shop(now=clock, presentment=("SEK", Decimal("1.5"))), clock=clock) as made:

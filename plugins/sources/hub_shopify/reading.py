@@ -58,9 +58,10 @@ class Reading:
 
     def pages(self) -> Iterator[api.Page]:
         """Yield everything the first time, then what changed, and everything again when that is due."""
+        sees_more = self.state.start is not None and self._plan.all_orders
+        if sees_more or self.state.selection != self._listing.selection:
+            self.state = State(selection=self._listing.selection)
         job = self.state.job
-        if self.state.start is not None and self._plan.all_orders:
-            self.state, job = State(), None  # the app may see more than before
         if self.state.since is None or (job is not None and job.since is not None):
             yield from self._in_bulk(job.since if job else None, wait=True)
         elif self._listing.recounts:

@@ -18,7 +18,7 @@ class Job:
 
     id: str
     created_at: str
-    since: str | None = None
+    since: str | None
 
     @property
     def number(self) -> str:
@@ -42,6 +42,7 @@ class State:
 
     Attributes:
         since: everything that changed until then has been read; None: nothing has.
+        selection: what was read of each object (a digest): when that changes, all is read again.
         start: where the history begins; None: it is whole.
         whole_at: when all was read last.
         read_at: until when changes were read last.
@@ -51,6 +52,7 @@ class State:
     """
 
     since: str | None = None
+    selection: str | None = None
     start: str | None = None
     whole_at: str | None = None
     read_at: str | None = None
