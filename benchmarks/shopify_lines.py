@@ -136,7 +136,7 @@ def _fetch(wiring: Wiring, ledger: Ledger, folder: Path) -> tuple[Any, Path, Pat
     source = wiring.source("shop", ledger)
     try:
         for page in source.read("orders", None, NOW):
-            if page.tables["orders"].num_rows:
+            if page.tables:
                 break
     finally:
         close_line(source)

@@ -75,8 +75,9 @@ class Bench:
         (self.folder / "clients").mkdir(exist_ok=True)
         (self.folder / "hub.toml").touch()
         (self.folder / "clients" / "acme.toml").write_text(
-            f'name = "Acme"\ncountry = "DK"\ncurrency = "{self.currency}"\ntimezone = "Europe/Copenhagen"\n'
-            f'[sources.shop]\nplugin = "shopify"\nstore = "acme"\nsystem = "shop"\naddress = "{self.address}"\n'
+            'name = "Acme"\ncountry = "DK"\ntimezone = "Europe/Copenhagen"\n'
+            + (f'currency = "{self.currency}"\n' if self.currency else "")
+            + f'[sources.shop]\nplugin = "shopify"\nstore = "acme"\nsystem = "shop"\naddress = "{self.address}"\n'
             f"{self.credential}\n{self.settings}\n{self.rest}\n",
             encoding="utf-8",
         )

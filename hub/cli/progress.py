@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,19 +18,45 @@ _LINE_EVERY = 50_000
 """Rows between two lines of progress in a log."""
 
 
+class Pace:
+    """How fast each work goes, and how long it still takes, in words."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._begun: dict[str, tuple[float, int]] = {}
+
+    def told(self, what: str, done: int, total: int | None) -> str:
+        """Return such as ``1,200/s, 35 s left``; nothing until there is something to tell."""
+        now = self._monotonic()
+        begun, at_first = self._begun.setdefault(what, (now, done))
+        rate = (done - at_first) / (now - begun) if now > begun else 0.0
+        if rate <= 0:
+            return ""
+        speed = f"{rate:,.0f}/s" if rate >= 1 else f"{rate * 60:,.1f}/min"
+        left = (total - done) / rate if total else 0.0
+        return f"{speed}, {_length(left)} left" if left >= 1 else speed
+
+
+def _length(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 class Bars:
     """Progress on a terminal; it leaves the screen when asked to, and when the work is done."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._shown: RichProgress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._pace = Pace(monotonic)
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
         shown = self._shown or self._show()
         if what not in self._tasks:
-            self._tasks[what] = shown.add_task(what, total=total)
-        shown.update(self._tasks[what], completed=done, total=total)
+            self._tasks[what] = shown.add_task(what, total=total, pace="")
+        shown.update(self._tasks[what], completed=done, total=total, pace=self._pace.told(what, done, total))
 
     def rest(self) -> None:
         """Leave the screen to a question; the next news brings the bars back."""
@@ -41,7 +68,8 @@ class Bars:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         text = TextColumn("{task.description}")
-        columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        pace = TextColumn("{task.fields[pace]}")
+        columns = (SpinnerColumn(), text, BarColumn(), MofNCompleteColumn(), pace, TimeElapsedColumn())
         self._shown = Progress(*columns, console=self._console, transient=True)
         self._shown.start()
         return self._shown
@@ -50,15 +78,18 @@ class Bars:
 class Lines:
     """Progress for a log: a plain line now and then."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._told: dict[str, int] = {}
+        self._pace = Pace(monotonic)
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
+        pace = self._pace.told(what, done, total)
         if done - self._told.get(what, 0) < _LINE_EVERY:
             return
         self._told[what] = done
-        self._console.print(f"{what}: {done:,}" + (f" of {total:,}" if total else ""), highlight=False)
+        line = f"{what}: {done:,}" + (f" of {total:,}" if total else "") + (f" ({pace})" if pace else "")
+        self._console.print(line, highlight=False)
 
 
 @contextmanager

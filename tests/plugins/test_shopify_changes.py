@@ -205,7 +205,7 @@ def test_pages_go_on_where_a_stopped_read_left_off(tmp_path: Path) -> None:
 
         assert first.tables["customers"].num_rows < 900
         known = {row["customer_id"] for row in first.tables["customers"].to_pylist()}
-        later = {row["customer_id"] for page in rest for row in page.tables["customers"]}
+        later = {row["customer_id"] for page in rest for row in page.tables.get("customers", [])}
         assert len(known | later) == 900
         assert not known & later
         assert made.asked("points_used") > begun
@@ -221,7 +221,7 @@ def test_a_place_that_shopify_no_longer_knows_begins_the_window_anew(made: Bench
 
     pages = made.read("customers", cursor | {"window": window})
 
-    assert sum(len(page.tables["customers"]) for page in pages) == 5
+    assert sum(len(page.tables.get("customers", [])) for page in pages) == 5
 
 
 def test_a_cursor_of_another_kind_begins_anew(made: Bench) -> None:
@@ -229,7 +229,7 @@ def test_a_cursor_of_another_kind_begins_anew(made: Bench) -> None:
 
     pages = made.read("customers", {"page": 7})
 
-    assert sum(len(page.tables["customers"]) for page in pages) == 2
+    assert sum(len(page.tables.get("customers", [])) for page in pages) == 2
 
 
 def test_orders_reach_as_far_as_the_app_sees_them(tmp_path: Path) -> None:

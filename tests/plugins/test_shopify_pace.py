@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from hub.api import SourceError
 from tests.shopify_client import Bench, Limits, bench
 
 
@@ -57,11 +56,11 @@ def test_a_bucket_that_others_emptied_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_shop_that_allows_less_than_one_order_says_so(tmp_path: Path) -> None:
-    read = {"format": 1, "since": "2026-11-20T00:00:00Z", "whole_at": "2026-11-20T00:00:00Z"}
-    narrow = bench(tmp_path, limits=Limits(bucket=12, restore_rate=2))
+    with bench(tmp_path, limits=Limits(bucket=12, restore_rate=2)) as made:
+        [source] = made.pull_anyhow().sources
 
-    with narrow as made, pytest.raises(SourceError, match="at most 12 are allowed"):
-        made.read("orders", read)
+    assert source.status == "failed"
+    assert "at most 12 are allowed" in source.trouble.text
 
 
 def test_no_query_costs_more_than_one_may(tmp_path: Path) -> None:

@@ -93,7 +93,9 @@ def test_what_shopify_says_of_email_becomes_a_consent(made: Bench) -> None:
         said = Consent(state, level, made.clock() - timedelta(days=9))
         made.shop.add_customer(email=f"{place}@example.com", email_consent=said)
 
-    rows = [row for page in made.read("customers") for row in page.tables["consents"] if row["channel"] == "email"]
+    rows = [
+        row for page in made.read("customers") for row in page.tables.get("consents", []) if row["channel"] == "email"
+    ]
 
     assert [(row["status"], row["basis"]) for row in rows] == [expected[2:] for expected in EMAIL_STATES]
     assert {(row["recorded_at"], row["dated_by"]) for row in rows} == {("2026-11-12T12:00:00Z", "record")}
@@ -119,9 +121,9 @@ def test_texts_and_whatsapp_have_consents_of_their_own(made: Bench) -> None:
 def test_a_yes_without_a_time_is_dated_like_a_file(made: Bench) -> None:
     made.shop.add_customer(email="ada@example.com", email_consent=Consent("SUBSCRIBED", "SINGLE_OPT_IN", None))
 
-    [page] = [page for page in made.read("customers") if page.tables["customers"]]
+    [page] = [page for page in made.read("customers") if page.tables.get("customers", [])]
 
-    [row] = [row for row in page.tables["consents"] if row["channel"] == "email"]
+    [row] = [row for row in page.tables.get("consents", []) if row["channel"] == "email"]
     assert (row["recorded_at"], row["dated_by"]) == ("2026-11-21T12:00:00Z", "file")
 
 
@@ -370,6 +372,15 @@ def test_amounts_without_a_currency_column_are_left_out_in_another_currency(made
     assert made.rows("orders", "total", "original_total", "currency") == [(Decimal("13.00"), Decimal("100.00"), "DKK")]
     assert made.rows("customers", "lifetime_spend", "lifetime_orders") == [(None, 1)]
     assert made.rows("products", "price") == [(None,)]
+
+
+def test_a_client_without_a_currency_takes_amounts_as_they_are(made: Bench) -> None:
+    made.currency = ""
+    made.shop.add_product("Boot", "100.00")
+
+    made.pull()
+
+    assert made.rows("products", "price") == [(Decimal("100.00"),)]
 
 
 def test_money_is_the_shop_s_own_where_customers_pay_in_another(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ create macro status_of(state) as
     case state when 'SUBSCRIBED' then 'subscribed' when 'PENDING' then 'pending' when 'UNSUBSCRIBED' then 'unsubscribed'
         when 'NOT_SUBSCRIBED' then 'never' when 'NEVER_SUBSCRIBED' then 'never' when 'INVALID' then 'invalid'
         else 'unknown' end;
-create macro own_money(amount, code) as case when code = getvariable('currency') then amount end
+-- Amounts that no currency column can stand beside are left out where they are not in the client's own.
+create macro own_money(amount, code) as case when coalesce(code = getvariable('currency'), true) then amount end
 
 -- name: ids
 select number_of(id) as id

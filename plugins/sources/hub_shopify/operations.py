@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from json import dumps
 
 MOST_PAGED = 25_000
@@ -56,6 +57,11 @@ class Listing:
         lists = " ".join(f"{name} {{ edges {{ node {{ {fields} }} }} }}" for name, fields in self.nested.items())
         chosen = f"(query: {dumps(since(changed_since))})" if changed_since else ""
         return f"{{ {self.root}{chosen} {{ edges {{ node {{ {self.fields} {self.personal} {lists} }} }} }} }}"
+
+    @property
+    def selection(self) -> str:
+        """Return a digest of what is read of each object."""
+        return sha256(self.bulk().encode()).hexdigest()[:12]
 
     def count(self) -> str:
         """Return the query that counts what $query matches, as far as can be paged through."""
@@ -128,7 +134,7 @@ LISTINGS: Mapping[str, Listing] = {"customers": CUSTOMERS, "orders": ORDERS, "ca
 
 START = (
     "query Start { currentAppInstallation { accessScopes { handle } } "
-    f"customers(first: 1) {{ nodes {{ id {CUSTOMERS.personal} }} }} }}"
+    f"customers(first: 3) {{ nodes {{ id {CUSTOMERS.personal} }} }} }}"
 )
 """What the app may see, asked in one: its scopes, and whether personal data is refused."""
 INSTALLATION = "query Installation { currentAppInstallation { accessScopes { handle } } }"

@@ -23,6 +23,7 @@ VISIBLE = timedelta(days=60)
 _FLUSH = 200
 _MOST_SEEN = 5_000
 _AGAIN = timedelta(days=1)
+_RARE = timedelta(days=1)
 StillThere = Callable[[Sequence[str]], set[str]]
 """Return which of some customers the shop still has."""
 
@@ -57,9 +58,10 @@ class Reading:
 
     def pages(self) -> Iterator[api.Page]:
         """Yield everything the first time, then what changed, and everything again when that is due."""
+        sees_more = self.state.start is not None and self._plan.all_orders
+        if sees_more or self.state.selection != self._listing.selection:
+            self.state = State(selection=self._listing.selection)
         job = self.state.job
-        if self.state.start is not None and self._plan.all_orders:
-            self.state, job = State(), None  # the app may see more than before
         if self.state.since is None or (job is not None and job.since is not None):
             yield from self._in_bulk(job.since if job else None, wait=True)
         elif self._listing.recounts:
@@ -71,12 +73,12 @@ class Reading:
     def _recount(self, reconcile: timedelta) -> Iterator[api.Page]:
         """Read all again when it is due, without waiting for it: a later run finds the operation done.
 
-        Where nobody came to look for so long that it never is done, wait.
+        Where runs are so rare that it would be found too late, wait.
         """
         whole_at = moment(self.state.whole_at or self.state.since or instant(self._until))
         if self.state.job is None and whole_at + reconcile > self._until:
             return
-        wait = whole_at + 2 * reconcile <= self._until
+        wait = moment(str(self.state.read_at or self.state.since)) + _RARE <= self._until
         try:
             yield from self._in_bulk(None, wait=wait)
         except LostJobError as error:
@@ -115,7 +117,8 @@ class Reading:
                 self.notes.append("no customer shows an e-mail: `hub check` says why, and the ways out")
             if job.since is None:
                 self._staging.keep_owners(path)
-            yield self._page(remaining=self._remaining(path, start) if job.since is None else (), total=rows)
+            remaining = self._remaining(path, start) if job.since is None else ()
+            yield self._page(Rows(self._staging.empty()), remaining=remaining, total=rows)
         except DamagedFileError as error:
             self._bulk.forget()
             told = f"the result for {self._plan.stream} is damaged ({error}); it is fetched again"
@@ -172,7 +175,8 @@ class Reading:
                 rows, waiting = rows + part.count, []
                 yield self._page(part, total=round(rows * total / objects) if total else None)
             found = self._paging.page(window)
-        self.state = replace(self.state, since=window.newest, seen=_latest(seen, window.newest), window=None)
+        kept = _latest(seen, window.newest)
+        self.state = replace(self.state, since=window.newest, seen=kept, window=None, read_at=window.until)
         part = self._rows(waiting)
         yield self._page(part, total=rows + part.count)
 
@@ -194,7 +198,7 @@ class Reading:
     def _rows(self, nodes: list[Node]) -> Rows:
         """Return nodes as rows, by the same way as a bulk operation's lines."""
         if not nodes:
-            return Rows({})
+            return Rows(self._staging.empty())
         path = self._bulk.path("page")
         try:
             [rows] = self._staging.rows(write_lines(nodes, self._listing, path), page=len(nodes) + 1)
@@ -203,13 +207,14 @@ class Reading:
         return rows
 
     def _page(self, part: Rows | None = None, **more: Any) -> api.Page:
-        """Make a page with the state as its cursor; one without rows names the tables it has none of."""
+        """Make a page with the state as its cursor; without rows it brings nothing else."""
         gone = [api.Gone("customers", each, erased=True) for each in (part.erased if part else ())]
         merged = self._merged(part.moved) if part else []
         gone += [api.Gone("consents", each.customer_id) for each in merged]
         notes = [*more.pop("notes", ()), *self.notes]
-        tables = part.tables if part and part.tables else self._staging.empty()
-        return api.Page(tables, cursor=self.state.cursor(), gone=gone, merged=merged, notes=notes, **more)
+        return api.Page(
+            part.tables if part else {}, cursor=self.state.cursor(), gone=gone, merged=merged, notes=notes, **more
+        )
 
     def _merged(self, moved: Sequence[tuple[str, str]]) -> list[api.Merged]:
         """Return the customers whose orders went to another and who are gone: Shopify tells of no merge otherwise."""

@@ -6,6 +6,7 @@ many), once for their parents, which stream through in pages. So children may st
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -197,5 +198,7 @@ def _failures() -> Iterator[None]:
     """Turn DuckDB's failures over a file into one error; what DuckDB says may show data."""
     try:
         yield
-    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         raise DamagedFileError(type(error).__name__) from None
+    except duckdb.IOException as error:
+        raise OSError(errno.EIO, str(error).splitlines()[0]) from None

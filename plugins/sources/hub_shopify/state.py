@@ -18,7 +18,7 @@ class Job:
 
     id: str
     created_at: str
-    since: str | None = None
+    since: str | None
 
     @property
     def number(self) -> str:
@@ -42,16 +42,20 @@ class State:
 
     Attributes:
         since: everything that changed until then has been read; None: nothing has.
+        selection: what was read of each object (a digest): when that changes, all is read again.
         start: where the history begins; None: it is whole.
         whole_at: when all was read last.
+        read_at: until when changes were read last.
         seen: what the last read had of the time that the next one looks at again: id and what it was then.
         job: a bulk operation that is not read yet.
         window: pages that are not read yet.
     """
 
     since: str | None = None
+    selection: str | None = None
     start: str | None = None
     whole_at: str | None = None
+    read_at: str | None = None
     seen: Mapping[str, str] | None = None
     job: Job | None = None
     window: Window | None = None

@@ -15,6 +15,7 @@ _PATH = "/admin/oauth/access_token"
 _ENTRY = "token"
 _MARGIN = timedelta(minutes=5)
 """A token is not begun with so shortly before its end."""
+_DAY = 86_400
 _REFUSED = (400, 401, 403)
 
 
@@ -67,7 +68,7 @@ class Tokens:
                 next_step=WHO_CLICKS_WHERE,
             )
         given = reply.json()
-        until = asked + timedelta(seconds=float(given["expires_in"]))
+        until = asked + timedelta(seconds=float(given.get("expires_in") or _DAY))
         token = str(given["access_token"])
         self._remember.set(_ENTRY, {"token": token, "until": until.isoformat(), "whose": self._whose})
         return token
