@@ -18,6 +18,7 @@ from hub.catalog.models import (
     TableReach,
     Till,
 )
+from hub.catalog.past import overwritten
 from hub.catalog.session import Session
 from hub.catalog.writer import Writer
 
@@ -40,5 +41,6 @@ __all__ = [
     "address_text",
     "normalise_email",
     "normalise_phone",
+    "overwritten",
     "tables_behind",
 ]

@@ -150,7 +150,7 @@ def _segments(tables: Mapping[str, Table], problems: Problems) -> dict[str, Segm
         if settings is not None:
             made[name] = SegmentSettings(
                 name, settings.plugin, options, where, settings.all, settings.any, settings.none, settings.enabled,
-                sample=settings.sample, limit=settings.limit, min_size=settings.min_size,
+                sample=settings.sample, limit=settings.limit, min_size=settings.min_size, tests=settings.tests,
             )  # fmt: skip
     return made
 
@@ -177,9 +177,12 @@ def _split(
 
 
 def _digest(model: ClientModel, tables: Mapping[str, Mapping[str, Table]]) -> str:
-    """Hash everything effective; order counts, since the source listed first wins."""
-    effective = {
-        "client": model.model_dump(mode="json"),
-        **{section: [(name, table) for name, (table, _) in tables[section].items()] for section in SECTIONS},
-    }
+    """Hash everything effective; order counts, since the source listed first wins. Tests of segments change nothing."""
+    effective: dict[str, Any] = {"client": model.model_dump(mode="json")}
+    for section in SECTIONS:
+        apart = "tests" if section == "segments" else None
+        effective[section] = [
+            (name, {key: value for key, value in table.items() if key != apart})
+            for name, (table, _) in tables[section].items()
+        ]
     return sha256(dumps(effective, sort_keys=True, default=str).encode()).hexdigest()[:32]

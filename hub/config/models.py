@@ -154,6 +154,34 @@ class Limit(Config):
     )
 
 
+Row = dict[str, Any]
+
+
+class SegmentTest(Config):
+    """A small shop and who of it belongs to the segment; ``hub check`` tries it.
+
+    Rows have the columns of the canonical tables. A time may be written as its distance before ``as_of`` (``10d``).
+    What the example does not turn on may be left out: ids, an order's status (paid), a line's quantity (1), consent to
+    analytics (given). Whoever is named by e-mail anywhere is a customer with that e-mail as id.
+    """
+
+    name: str = Field(min_length=1, description="what the example shows")
+    as_of: datetime = Field(default=datetime(2026, 3, 1, 12, tzinfo=UTC), description="the instant it is tried at")
+    people: tuple[Row, ...] = Field(default=(), description="customers, where more than an e-mail matters")
+    orders: tuple[Row, ...] = Field(default=(), description="orders, each with its `lines` where they matter")
+    carts: tuple[Row, ...] = Field(default=(), description="carts and checkouts, each with its `lines`")
+    products: tuple[Row, ...] = Field(default=(), description="products")
+    events: tuple[Row, ...] = Field(default=(), description="visits; `user_id` is the customer")
+    engagement: tuple[Row, ...] = Field(default=(), description="what the `subject` did with a mail")
+    traits: tuple[Row, ...] = Field(default=(), description="what is known of the `subject`")
+    members: tuple[str, ...] = Field(description="who belongs to it, by e-mail, phone or customer id; nobody else does")
+
+    @field_validator("as_of")
+    @classmethod
+    def _in_utc(cls, value: datetime) -> datetime:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
 class SegmentTable(Config):
     """What hub itself reads of a ``[segments.…]`` table; with a plugin the rest belongs to it."""
 
@@ -168,6 +196,7 @@ class SegmentTable(Config):
     min_size: int | None = Field(
         default=None, ge=1, description="with fewer members it is refused: too few to be of use, or too identifying"
     )
+    tests: tuple[SegmentTest, ...] = Field(default=(), description="examples that `hub check` tries")
     enabled: bool = Field(default=True, description="false switches it off and keeps its settings")
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.config.locate import HOME, WORKSPACE_FILE, client_ids
-from hub.config.models import ConsentSettings, Guards, Limit, SyncSettings
+from hub.config.models import ConsentSettings, Guards, Limit, SegmentTest, SyncSettings
 from hub.config.problems import File, Where
 
 
@@ -67,6 +67,7 @@ class SegmentSettings:
     sample: float | None = None
     limit: Limit | None = None
     min_size: int | None = None
+    tests: tuple[SegmentTest, ...] = ()
 
     @property
     def operands(self) -> tuple[str, ...]:

@@ -294,6 +294,9 @@ qualify row_number() over (
 -- name: unshared
 delete from $cleared where person_id in (select person_id from consent_shared);
 
+-- name: reached
+select count(distinct member_key) from $cleared semi join $members using (person_id);
+
 -- name: withheld
 -- Nearly everybody is referred to by an e-mail whose hash is at hand: hashing a million people anew takes a second.
 create temporary table $withheld as

@@ -7,7 +7,7 @@ The rules are data (``rules.toml``), the work is SQL (``state.sql`` merges what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -94,26 +94,31 @@ class Gate:
             ConfigError: there is no such purpose.
             ValueError: ``members`` or ``identify_by`` is not a name that can be meant.
         """
-        if not _TABLE_NAME.fullmatch(members):
-            raise ValueError(f"not the name of a table: {members!r}")
-        self._con.execute(
-            f"create or replace temporary table consent_asked as select distinct person_id from {members}"
-        )
-        number = next(_numbers)
-        tables = {
-            "$cleared": f"consent_cleared_{number}",
-            "$withheld": f"consent_withheld_{number}",
-            "$stored": self._stored.get((purpose, identify_by), _NONE_STORED),
-        }
-        self._run("unanswered", tables)
-        if self._narrowed and self._run("strangers").fetchall()[0][0]:
-            self._merge(narrowed=False)
-        self._judge(purpose, identify_by)
-        for block in ("cleared", "shared", "unshared", "withheld"):
+        tables = self._cleared([members], purpose, identify_by)
+        for block in ("shared", "unshared", "withheld"):
             self._run(block, tables)
         counts = {str(code): int(people) for code, people in self._run("counts", tables).fetchall()}
         cleared = Cleared(self._con, tables["$cleared"], purpose, _GATE)
         return Verdict(cleared, tables["$withheld"], counts, tuple(self._hints(purpose, cleared, counts)))
+
+    def count(self, segments: Sequence[str], *, purpose: str, identify_by: tuple[str, ...]) -> list[int]:
+        """Return how many members of each table ``clear`` would clear, judging everybody in any of them once.
+
+        Two members at one address are contacted once, so it is the addresses that are counted.
+
+        Raises:
+            ConfigError: there is no such purpose.
+            ValueError: a name that ``clear`` would not take.
+        """
+        if not segments:
+            return []
+        tables = self._cleared(segments, purpose, identify_by)
+        counts = []
+        for members in segments:
+            [(reached,)] = self._run("reached", tables | {"$members": members}).fetchall()
+            counts.append(int(reached))
+        self._con.execute(_filled("drop table $cleared", tables))
+        return counts
 
     def explain(self, person_id: int, purpose: str, identify_by: tuple[str, ...]) -> Decision:
         """Say what the gate decides about one person, and on what it rests.
@@ -167,6 +172,29 @@ class Gate:
             self._con.execute(_filled("drop table $cleared", tables))
         for block in ("changing", "withdrawn", "reported"):
             self._con.execute(QUERIES[block])
+
+    def _cleared(self, segments: Sequence[str], purpose: str, identify_by: tuple[str, ...]) -> dict[str, str]:
+        """Judge the members of some tables and put who is cleared into a table; return the names of the work's tables.
+
+        Two persons at one address are both in it.
+        """
+        wrong = [name for name in segments if not _TABLE_NAME.fullmatch(name)]
+        if wrong:
+            raise ValueError(f"not the name of a table: {wrong[0]!r}")
+        asked = " union ".join(f"select person_id from {name}" for name in segments)
+        self._con.execute(f"create or replace temporary table consent_asked as select distinct * from ({asked})")
+        number = next(_numbers)
+        tables = {
+            "$cleared": f"consent_cleared_{number}",
+            "$withheld": f"consent_withheld_{number}",
+            "$stored": self._stored.get((purpose, identify_by), _NONE_STORED),
+        }
+        self._run("unanswered", tables)
+        if self._narrowed and self._run("strangers").fetchall()[0][0]:
+            self._merge(narrowed=False)
+        self._judge(purpose, identify_by)
+        self._run("cleared", tables)
+        return tables
 
     def _merge(self, *, narrowed: bool) -> None:
         """Merge all statements, or where verdicts are stored those that may make a difference to them."""

@@ -56,6 +56,15 @@ class Runs(Store):
         """Return the newest runs, newest first."""
         return [_run(row) for row in self._all(queries.load("runs")["list_runs"], {"limit": limit})]
 
+    def segment_sizes(self, before: datetime) -> dict[str, dict[datetime, int]]:
+        """Return per segment its members in each run computed for an instant before the given one, oldest first."""
+        sizes: dict[str, dict[datetime, int]] = {}
+        for as_of, name, members in self._all(queries.load("runs")["segment_sizes"], {"before": to_micros(before)}):
+            instant = from_micros(as_of)
+            if instant is not None:
+                sizes.setdefault(name, {})[instant] = int(members)
+        return sizes
+
     def run(self, run_id: str) -> Run | None:
         """Return one run, or None."""
         row = self._one(queries.load("runs")["one_run"], {"run_id": run_id})

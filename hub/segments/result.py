@@ -23,6 +23,7 @@ class SegmentResult:
         settings: the strategy's settings as used.
         codes: reason codes that withhold every addition (``STALE_SOURCE``).
         reads: the canonical tables that the answer rests on.
+        no_past: in words, what membership rests on that is only known as it is today.
         error: why there is no answer; the segments that are made of this one have none either.
         refused: why its members must not be delivered although nothing failed, such as too little data to rank
             anybody; without a ``table`` the segments that are made of this one are refused with it.
@@ -39,6 +40,7 @@ class SegmentResult:
     error: HubError | None = None
     reads: frozenset[str] = frozenset()
     refused: str | None = None
+    no_past: tuple[str, ...] = ()
 
     @property
     def delivers(self) -> bool:

@@ -140,6 +140,7 @@ def _run_strategy(
         (STALE_SOURCE,) if stale else (),
         reads=compiled.reads,
         refused=compiled.refused,
+        no_past=compiled.no_past,
     )
 
 
@@ -205,6 +206,7 @@ def _run_combination(session: SessionLike, definition: Definition, results: dict
         _composed(definition, results),
         codes=tuple(dict.fromkeys(code for part in parts for code in part.codes)),
         reads=frozenset().union(*(part.reads for part in parts)),
+        no_past=tuple(dict.fromkeys(words for part in parts for words in part.no_past)),
     )
 
 

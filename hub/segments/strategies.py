@@ -12,7 +12,7 @@ from importlib.metadata import packages_distributions
 from typing import Any
 
 from hub.api import FACTS, TABLES, ColumnValue, Condition, HubError, Percentile, PluginError, Segment
-from hub.catalog import FACT_COLUMNS, tables_behind
+from hub.catalog import FACT_COLUMNS, overwritten, tables_behind
 from hub.segments.check import Checker, Statement
 from hub.segments.definitions import Definition
 from hub.segments.session import SessionLike
@@ -70,8 +70,20 @@ class Compiled:
         return tables | {"orders"} if "carts" in tables else tables
 
     @property
+    def no_past(self) -> tuple[str, ...]:
+        """Return in words what membership rests on that is only known as it is today."""
+        own = overwritten(
+            self.statement.tables - {"facts"}, None if self.statement.open_ended else self.statement.columns
+        )
+        facts = overwritten({"facts"} & self.statement.tables, self._fact_columns(()))
+        return tuple(dict.fromkeys((*own, *facts)))
+
+    @property
     def fact_columns(self) -> frozenset[str] | None:
         """Return the columns of facts that are needed; None means all."""
+        return self._fact_columns(self.strategy.evidence)
+
+    def _fact_columns(self, evidence: Iterable[str]) -> frozenset[str] | None:
         if "facts" not in self.statement.tables:
             return frozenset()
         if self.statement.open_ended:
@@ -79,7 +91,7 @@ class Compiled:
         rule = {limit.condition.column for limit in self.rule}
         rule |= {limit.percentile.column for limit in self.rule if limit.percentile is not None}
         rule |= {limit.bound.column for limit in self.rule if isinstance(limit.bound, ColumnValue)}
-        return self.statement.columns | rule | frozenset(self.strategy.evidence)
+        return self.statement.columns | rule | frozenset(evidence)
 
 
 class CatalogReader:

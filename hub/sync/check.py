@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from hub.api import Connection, Finding, Level
+from hub.catalog import CatalogSettings
 from hub.errors import BusyError, ConfigError, HubError
 from hub.ledger import Ledger
-from hub.segments import review
+from hub.segments import review, try_segment
 from hub.sync.lines import close_line
 from hub.sync.wiring import Wiring
 
@@ -20,8 +21,36 @@ def check_segments(wiring: Wiring) -> Iterator[Finding]:
     except ConfigError as error:
         yield Finding.error(str(error), next_step=error.next_step, code="config")
         return
-    for problem in review(definitions):
-        yield Finding.error(str(problem), next_step=problem.next_step, code="segment")
+    problems = list(review(definitions))
+    yield from (Finding.error(str(each), next_step=each.next_step, code="segment") for each in problems)
+    if not problems:
+        yield from _try_segments(wiring)
+
+
+def _try_segments(wiring: Wiring) -> Iterator[Finding]:
+    """Yield how the examples of the client's segments came out."""
+    client = wiring.client
+    settings = CatalogSettings(client.country, client.currency, client.currencies, client.timezone)
+    tried = failed = 0
+    for name, segment in client.segments.items():
+        for number, test in enumerate(segment.tests if segment.enabled else ()):
+            where = segment.where.below("tests", number)
+            tried += 1
+            try:
+                wrong = list(try_segment(wiring.definitions, name, test, settings))
+            except HubError as error:
+                failed += 1
+                yield Finding.error(where.say(f"test {test.name!r}: {error}"), code="segment-test")
+                continue
+            failed += bool(wrong)
+            for outcome in wrong:
+                yield Finding.error(
+                    where.say(f"test {test.name!r}: {outcome}"),
+                    next_step="Correct the segment's settings, or what the test expects.",
+                    code="segment-test",
+                )
+    if tried and not failed:
+        yield Finding.ok(f"{tried} {'test' if tried == 1 else 'tests'} of segments passed")
 
 
 def check_online(wiring: Wiring) -> Iterator[tuple[str, Finding]]:

@@ -63,6 +63,18 @@ def open_session(wiring: Wiring, as_of: datetime | None = None) -> Iterator[Sess
         yield session
 
 
+def open_gate(wiring: Wiring, session: Session, ledger: Ledger) -> Gate:
+    """Open the consent gate for a question: with the client's rules and everybody whom the ledger blocks."""
+    return Gate(
+        session.con,
+        settings=wiring.client.consent,
+        country=wiring.client.country,
+        as_of=session.as_of,
+        now=session.now,
+        blocks=ledger.blocks().table,
+    )
+
+
 def address_keys(session: Session, person_id: int) -> tuple[str, ...]:
     """Return the keyed hashes of all of a person's addresses."""
     rows = session.con.execute("select address_key from identities where person_id = ?", [person_id]).fetchall()
@@ -72,14 +84,7 @@ def address_keys(session: Session, person_id: int) -> tuple[str, ...]:
 def explain(wiring: Wiring, person: str, as_of: datetime | None = None) -> list[PersonExplained]:
     """Explain everybody that an e-mail, phone or customer id names; an empty list means unknown."""
     with wiring.open_ledger() as ledger, open_session(wiring, as_of) as session:
-        gate = Gate(
-            session.con,
-            settings=wiring.client.consent,
-            country=wiring.client.country,
-            as_of=session.as_of,
-            now=session.now,
-            blocks=ledger.blocks().table,
-        )
+        gate = open_gate(wiring, session, ledger)
         return [_explain_person(wiring, ledger, session, gate, found) for found in session.find(person)]
 
 

@@ -2,55 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hub.consent.gate import Gate
 from hub.errors import HubError
-from hub.segments import SegmentResult, run_segments
-from hub.sync.explain import open_session
+from hub.ledger import Ledger
+from hub.segments import SegmentResult, overlaps, run_segments
+from hub.sync.explain import open_gate, open_session
 from hub.sync.run import pull_client
 from hub.sync.wiring import Wiring
 
-_REACHABLE = (("email", "email_marketing", ("email",)), ("ads", "ads", ("email", "phone")))
+if TYPE_CHECKING:
+    from hub.catalog import Session
+
+CHANNELS = {
+    "email": ("email_marketing", ("email",)),
+    "sms": ("sms_marketing", ("phone",)),
+    "ads": ("ads", ("email", "phone")),
+}
+"""How a person is reached: the purpose it takes, and the kinds of address, the main one first."""
 
 
 @dataclass(slots=True)
 class SegmentSize:
-    """A segment's size, its share of all known people, and how many of it may be reached per channel."""
+    """A segment's size and its share of all known people, how it changed, and whom one may reach and finds elsewhere.
+
+    Attributes:
+        share: of all known people, from 0 to 1.
+        reachable: per channel, how many members consent clears.
+        before: the members in the last run before, and that run's instant; None where no run computed it.
+        overlap: per segment, how many of the members are also in that one.
+        history: the members in earlier runs, by the instant of the run.
+    """
 
     name: str
     members: int
     share: float
     version: str
     reachable: dict[str, int] = field(default_factory=dict)
+    history: Mapping[datetime, int] = field(default_factory=dict)
+    overlap: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     error: str | None = None
 
+    @property
+    def before(self) -> tuple[datetime, int] | None:
+        """Return the last run that computed the segment, and its members then."""
+        return max(self.history.items(), default=None)
+
+    @property
+    def change(self) -> int | None:
+        """Return by how many the members are more or fewer than in the last run."""
+        return None if self.before is None or self.error else self.members - self.before[1]
+
     def as_json(self) -> dict[str, Any]:
         """Return JSON data."""
-        names = ("name", "members", "share", "version", "reachable", "notes", "error")
+        names = ("name", "members", "share", "version", "reachable", "change", "overlap", "notes", "error")
         return {name: getattr(self, name) for name in names}
 
 
 def list_segments(wiring: Wiring, as_of: datetime | None, *, pull: bool) -> list[SegmentSize]:
-    """Compute every segment and count who may be reached."""
+    """Compute every segment, count who may be reached, and compare with each other and with earlier runs."""
     if pull:
         pull_first(wiring)
     with wiring.open_ledger() as ledger, open_session(wiring, as_of) as session:
         results = run_segments(session, wiring.definitions, max_lag=wiring.client.guards.max_lag)
-        gate = Gate(
-            session.con,
-            settings=wiring.client.consent,
-            country=wiring.client.country,
-            as_of=session.as_of,
-            now=session.now,
-            blocks=ledger.blocks().table,
-        )
+        found = [results[name] for name in wiring.client.segments if name in results]
+        history = ledger.segment_sizes(session.as_of)
+        shared = overlaps(session, found)
+        reachable = _reachable(wiring, ledger, session, found)
         ((everybody,),) = session.con.execute("select count(*) from people").fetchall()
-        order = [name for name in wiring.client.segments if name in results]
-        return [_size(gate, results[name], everybody) for name in order]
+        return [
+            SegmentSize(
+                result.name,
+                result.members,
+                result.members / everybody if everybody else 0.0,
+                result.version,
+                reachable.get(result.name, {}),
+                history.get(result.name, {}),
+                {each.name: shared[result.name, each.name] for each in found if (result.name, each.name) in shared},
+                result.notes,
+                str(result.error) if result.error else None,
+            )
+            for result in found
+        ]
 
 
 def preview_segment(
@@ -97,16 +134,15 @@ def pull_first(wiring: Wiring) -> None:
             raise HubError(f"{source.name}: {source.trouble.text}", next_step=step)
 
 
-def _size(gate: Gate, result: SegmentResult, everybody: int) -> SegmentSize:
-    size = SegmentSize(
-        result.name,
-        result.members,
-        result.members / everybody if everybody else 0.0,
-        result.version,
-        notes=result.notes,
-        error=str(result.error) if result.error else None,
-    )
-    if result.table is not None and result.error is None:
-        for channel, purpose, identify_by in _REACHABLE:
-            size.reachable[channel] = len(gate.clear(result.table, purpose=purpose, identify_by=identify_by).cleared)
-    return size
+def _reachable(
+    wiring: Wiring, ledger: Ledger, session: Session, found: Sequence[SegmentResult]
+) -> dict[str, dict[str, int]]:
+    """Count per segment whom consent clears on each channel."""
+    tables = {result.name: result.table for result in found if result.table is not None and result.error is None}
+    gate = open_gate(wiring, session, ledger)
+    counts: dict[str, dict[str, int]] = {name: {} for name in tables}
+    for channel, (purpose, identify_by) in CHANNELS.items():
+        reached = gate.count(list(tables.values()), purpose=purpose, identify_by=identify_by)
+        for name, people in zip(tables, reached, strict=True):
+            counts[name][channel] = people
+    return counts

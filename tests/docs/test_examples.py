@@ -109,11 +109,22 @@ def wired(agency: Path) -> Path:
     return agency
 
 
-def test_the_tutorial_shows_what_the_demo_does(tmp_path: Path) -> None:
+def test_the_pages_on_the_demo_show_what_it_does(tmp_path: Path) -> None:
     assert run(f"hub demo --keep {tmp_path / 'demo'}", tmp_path)[0] == 0
 
-    for block in blocks(DOCS / "tutorial.md", "console"):
-        follow(block, tmp_path / "demo")
+    for page in (DOCS / "tutorial.md", DOCS / "how-to" / "try-segments.md"):
+        for block in blocks(page, "console"):
+            follow(block, tmp_path / "demo")
+
+
+def test_the_examples_of_the_page_on_trying_segments_hold(agency: Path) -> None:
+    (example,) = blocks(DOCS / "how-to" / "try-segments.md", "toml")
+    (agency / "clients" / "acme.toml").write_text(f'name = "Acme"\ncurrency = "DKK"\n{example.text}')
+
+    code, said = run("hub check acme --offline", agency)
+
+    assert code == 0, said
+    assert "1 test of segments passed" in said
 
 
 def test_a_client_can_be_wired_handled_run_and_handed_over(wired: Path) -> None:

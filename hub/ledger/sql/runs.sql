@@ -11,6 +11,12 @@ update runs set ended_at = :now, status = :status, report = :report where run_id
 select run_id, command, as_of, started_at, ended_at, status, report
 from runs order by started_at desc, rowid desc limit :limit
 
+-- name: segment_sizes
+select r.as_of, json_extract(s.value, '$.name'), json_extract(s.value, '$.members')
+from runs as r, json_each(r.report, '$.segments') as s
+where r.as_of is not null and r.as_of < :before and json_extract(s.value, '$.error') is null
+order by r.as_of, r.rowid
+
 -- name: one_run
 select run_id, command, as_of, started_at, ended_at, status, report from runs where run_id = :run_id
 
