@@ -17,6 +17,7 @@ from pathlib import Path
 
 import analytics
 import calls
+import every_strategy
 import first_sync
 import loading
 import memory
@@ -26,9 +27,12 @@ import startup
 import strategies
 from figures import Figure, table
 from server import loopback
-from world import make_world
+from world import World, make_world
 
-ROWS = ("startup", "strategies", "first-sync", "no-change", "calls", "memory", "loading", "shopify", "analytics")
+ROWS = (
+    "startup", "strategies", "first-sync", "no-change", "calls", "memory", "loading", "shopify", "analytics",
+    "every-strategy",
+)  # fmt: skip
 _ORDERS_PER_PERSON = 10
 _LINES_PER_PERSON = 5
 _EVENTS_PER_PERSON = 10
@@ -69,17 +73,21 @@ def measure(
         for row, figures in on_shop.items():
             if row in chosen:
                 yield from figures()
-    if "calls" in chosen:
-        few = min(people, _MOST_FOR_CALLS)
-        yield from calls.figures(make_world(folder / "calls", few, few, address=address))
-    if "memory" in chosen:
-        yield from memory.figures(folder / "memory", people)
-    if "loading" in chosen:
-        yield from loading.figures(folder / "files", people, rounds or 3)
-    if "shopify" in chosen:
-        yield from shopify_lines.figures(folder / "lines", people * _LINES_PER_PERSON, rounds or 3)
-    if "analytics" in chosen:
-        yield from analytics.figures(folder / "analytics", people * _EVENTS_PER_PERSON, rounds or 3)
+    apart: dict[str, Callable[[], Iterator[Figure]]] = {
+        "calls": lambda: calls.figures(_few(folder, min(people, _MOST_FOR_CALLS), address)),
+        "memory": lambda: memory.figures(folder / "memory", people),
+        "loading": lambda: loading.figures(folder / "files", people, rounds or 3),
+        "shopify": lambda: shopify_lines.figures(folder / "lines", people * _LINES_PER_PERSON, rounds or 3),
+        "analytics": lambda: analytics.figures(folder / "analytics", people * _EVENTS_PER_PERSON, rounds or 3),
+        "every-strategy": lambda: every_strategy.figures(every_strategy.whole(folder / "whole", people), rounds or 3),
+    }
+    for row, figures in apart.items():
+        if row in chosen:
+            yield from figures()
+
+
+def _few(folder: Path, people: int, address: str) -> World:
+    return make_world(folder / "calls", people, people, address=address)
 
 
 def machine() -> str:

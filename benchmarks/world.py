@@ -66,10 +66,18 @@ class World:
 
     def use_segments(self, segments: Mapping[str, Settings]) -> None:
         """Write the client's file with these segments; the first is synced."""
+        told = {
+            name: "\n".join(
+                (f"[segments.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items()))
+            )
+            for name, settings in segments.items()
+        }
+        self.write_segments(told)
+
+    def write_segments(self, segments: Mapping[str, str]) -> None:
+        """Write the client's file with these segments, each as TOML; the first is synced."""
         text = _CLIENT_FILE.format(address=self.address, segment=next(iter(segments)))
-        for name, settings in segments.items():
-            lines = (f"{key} = {json.dumps(value)}" for key, value in settings.items())
-            text += "\n".join((f"\n[segments.{name}]", *lines)) + "\n"
+        text += "".join(f"\n{told}\n" for told in segments.values())
         (self.folder / "clients" / f"{CLIENT}.toml").write_text(text, encoding="utf-8")
 
     def wiring(self) -> Wiring:
@@ -82,6 +90,15 @@ class World:
         """Do what ``hub sync bench --no-pull --force`` does, a quarter of an hour after the last time."""
         self.now += timedelta(minutes=15)
         return run_client(self.wiring(), RunOptions("sync", pull=False, force=True))
+
+    def fill(self, sizes: Mapping[str, int]) -> None:
+        """Load so many rows of each table, page by page, the way a source does."""
+        with self.wiring().catalog.writer(NOW) as writer:
+            for name, size in sizes.items():
+                pages = _pages(name, self.people, size)
+                writer.load("shop", "shop", name, Stream((name,), "snapshot"), pages)
+                writer.set_reach("shop", name, Reach(fresh_until=NOW))
+            writer.rebuild()
 
     def forget_deliveries(self) -> None:
         """Start with an empty ledger again."""
@@ -101,12 +118,8 @@ def make_world(
     (folder / "plugins" / "loopback.py").write_text(plugin, encoding="utf-8")
     world = World(folder, people, orders, address)
     world.use_segments(world.BUYERS)
-    sizes = {"customers": people, "consents": people, "orders": orders, "carts": people // 20}
-    with world.wiring().catalog.writer(NOW) as writer:
-        for name, size in (*sizes.items(), ("cart_lines", sizes["carts"])):
-            writer.load("shop", "shop", name, Stream((name,), "snapshot"), _pages(name, people, size))
-            writer.set_reach("shop", name, Reach(fresh_until=NOW))
-        writer.rebuild()
+    carts = people // 20
+    world.fill({"customers": people, "consents": people, "orders": orders, "carts": carts, "cart_lines": carts})
     return world
 
 
@@ -115,8 +128,7 @@ def _pages(name: str, people: int, size: int) -> Iterator[Page]:
     with duckdb.connect() as con:
         for start in range(0, size, PAGE):
             values: dict[str, Any] = {"from": start, "until": min(start + PAGE, size)}
-            if "$people" in sql:
-                values["people"] = people
+            values |= {name: known for name, known in (("people", people), ("size", size)) if f"${name}" in sql}
             rows: pa.Table = con.sql(sql, params=values).to_arrow_table()
             yield Page({name: rows})
 

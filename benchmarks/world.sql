@@ -38,3 +38,44 @@ from range($from, $until) as t(i)
 select 'k' || i as cart_id, '1' as line, 'p' || (i % 1000) as product_id, 'Thing' as title, 'things' as product_type,
        1.0 as quantity, 20.00::decimal(18, 2) as unit_price
 from range($from, $until) as t(i)
+
+-- name: order_lines
+-- A line an order, some with a second one: of a thousand products of ten kinds.
+select 'o' || (i * 10 // 13) as order_id, cast(i as varchar) as line, 'p' || (hash(i, 13) % 1000) as product_id,
+       'sku' || (hash(i, 13) % 1000) as sku, 'Thing ' || (hash(i, 13) % 1000) as title,
+       ['shoes', 'boots', 'socks', 'laces', 'shirts', 'hats', 'bags', 'belts', 'gloves', 'care'][(hash(i, 13) % 10)::int + 1] as product_type,
+       ['Acme', 'Birch', 'Cedar'][(hash(i, 13) % 3)::int + 1] as vendor, 1 + hash(i, 14) % 2 as quantity,
+       (5 + hash(i, 13) % 15000 / 100.0)::decimal(18, 2) as unit_price
+from range($from, $until) as t(i)
+
+-- name: products
+select 'p' || i as product_id, 'Thing ' || i as title,
+       ['shoes', 'boots', 'socks', 'laces', 'shirts', 'hats', 'bags', 'belts', 'gloves', 'care'][(i % 10)::int + 1] as product_type,
+       'https://shop.example/products/' || i as url
+from range($from, $until) as t(i)
+
+-- name: events
+-- What signed-in customers did in the last 400 days, five events a session, in the order in which it happened.
+select 'e' || i as event_id, 'v' || who as visitor_id, 'c' || who as user_id, 's' || (i // 5) as session_id,
+       case when h % 100 < 45 then 'page_view' when h % 100 < 65 then 'user_engagement' when h % 100 < 85 then 'view_item'
+            when h % 100 < 92 then 'scroll' when h % 100 < 96 then 'add_to_cart' when h % 100 < 98 then 'begin_checkout'
+            else 'add_payment_info' end as name,
+       timestamp '2025-10-17 11:00:00' + to_seconds(i // 5 * 5 * 34560000 // $size + i % 5 * 20) as happened_at,
+       'https://shop.example/products/' || (h % 1000) as url, 'p' || (h % 1000) as product_id,
+       ['shoes', 'boots', 'socks', 'laces', 'shirts', 'hats', 'bags', 'belts', 'gloves', 'care'][(h % 10)::int + 1] as product_type,
+       (h % 30000)::bigint as engagement_ms, 'DK' as country, case when h % 3 = 0 then 'desktop' else 'mobile' end as device,
+       ['google', 'newsletter', 'direct', 'instagram'][(hash(who) % 4)::int + 1] as traffic_source, true as analytics_consent
+from (select i, hash(i, 15) as h, hash(i // 5, 17) % $people as who from range($from, $until) as t(i))
+
+-- name: engagement
+select 'person' || (i % $people) || '@example' || (i % $people % 97) || '.com' as subject,
+       case hash(i, 18) % 10 when 0 then 'clicked' when 1 then 'opened' when 2 then 'opened' else 'sent' end as kind,
+       'campaign ' || (i // $people) as campaign, hash(i, 19) % 3 = 0 as machine,
+       timestamp '2026-11-21 11:00:00' - to_seconds((hash(i, 20) % 34560000)::bigint) as happened_at
+from range($from, $until) as t(i)
+
+-- name: traits
+select 'c' || i as subject, 'customer_id' as subject_kind, 'sport' as name,
+       ['running', 'chess', 'tennis'][(hash(i, 21) % 3)::int + 1] as value,
+       timestamp '2026-06-01' + to_seconds((hash(i, 22) % 10000000)::bigint) as recorded_at
+from range($from, $until) as t(i)

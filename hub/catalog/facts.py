@@ -29,8 +29,9 @@ GROUPS: dict[str, tuple[str | None, tuple[str, ...], tuple[str, ...]]] = {
     "visits": (
         "events",
         ("sessions_30d", "views_30d", "engaged_seconds_30d"),
-        ("last_seen_at", "viewed_types_30d", "first_traffic_source"),
+        ("last_seen_at", "viewed_types_30d"),
     ),
+    "arrivals": ("events", (), ("first_traffic_source",)),
     "engagement": (
         "engagement",
         ("emails_received", "emails_opened_90d", "emails_clicked_90d"),

@@ -15,17 +15,13 @@ select person_id, count(*) as orders, cast(sum(net) as decimal(18, 2)) as spend,
 from orders where counted and person_id is not null group by person_id
 
 -- name: intervals
-select person_id, median(gap) as median_days_between_orders from (
-    select person_id,
-           date_diff('microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at) / 86400000000.0 as gap
-    from orders where counted and person_id is not null)
-where gap is not null group by person_id
+select person_id, median_days as median_days_between_orders from order_gaps
 
 -- name: products
-select l.person_id, list_sort(list_distinct(list(l.product_type))) as product_types,
-       arg_max(l.product_type, struct_pack(t := o.placed_at, o := o.order_id, s := o.system, p := l.product_type)) as last_product_type
-from order_lines as l join orders as o on o.system = l.system and o.order_id = l.order_id
-where o.counted and l.product_type is not null and l.person_id is not null group by l.person_id
+select person_id, list_sort(list_distinct(list(product_type))) as product_types,
+       arg_max(product_type, struct_pack(t := order_placed_at, o := order_id, s := system, p := product_type)) as last_product_type
+from order_lines
+where order_counted and product_type is not null and person_id is not null group by person_id
 
 -- name: open_carts
 with open_carts as (select * from carts where open and person_id is not null),
@@ -58,10 +54,12 @@ select person_id, max(happened_at) as last_seen_at,
        count(distinct (source, session_id)) filter (recent and session_id is not null) as sessions_30d,
        count(*) filter (recent and name = 'view_item') as views_30d,
        coalesce(sum(engagement_ms) filter (recent), 0) / 1000.0 as engaged_seconds_30d,
-       list_sort(list_distinct(coalesce(list(product_type) filter (recent and name = 'view_item' and product_type is not null), []))) as viewed_types_30d,
-       arg_min(traffic_source, struct_pack(t := happened_at, i := event_id)) as first_traffic_source
+       list_sort(list_distinct(coalesce(list(product_type) filter (recent and name = 'view_item' and product_type is not null), []))) as viewed_types_30d
 from (select *, happened_at > getvariable('as_of') - interval 720 hours as recent from events where person_id is not null)
 group by person_id
+
+-- name: arrivals
+select person_id, traffic_source as first_traffic_source from merged.arrivals where happened_at <= getvariable('as_of')
 
 -- name: engagement
 select person_id, count(*) filter (kind = 'sent') as emails_received,

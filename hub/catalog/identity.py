@@ -42,7 +42,7 @@ class Identity:
         for block in ("phones", "references", "persons", "contact_persons", "keep_tills"):
             self._run(block)
         self._write_shop()
-        self._run("order_places")
+        self._run("order_places", gap=sql("identity.gap"))
         self._write_visits()
         for name in ("consents", "engagement", "traits"):
             self._write_subjects(self.tables[name])
@@ -99,6 +99,7 @@ class Identity:
                 "products": sql("identity.join_products"),
             }
             self._run(name, **lines)
+        self._run("orders_without_lines")
 
     def _write_orders(self) -> None:
         """Write the merged orders, or only their persons where no merging was needed."""
@@ -115,7 +116,7 @@ class Identity:
         self._run("orders_view", rows=" union all ".join(views))
 
     def _write_visits(self) -> None:
-        for block in ("ads_signals", "events", "matches"):
+        for block in ("ads_signals", "events", "arrivals", "matches"):
             self._run(block, attributable=sql("identity.attributable"))
 
     def _write_subjects(self, table: Table) -> None:

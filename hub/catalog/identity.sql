@@ -248,7 +248,14 @@ select person_id, max(placed_at) filter (counted) as last_bought_at,
        arg_max_null(region, place) filter (country is not null) as region
 from (select *, order_place(placed_at, country, region) as place from merged.orders where person_id is not null)
 group by person_id;
+create or replace table merged.order_gaps as
+select person_id, median(gap) as median_days from (
+    select person_id, {gap} as gap from merged.orders where counted and person_id is not null)
+where gap is not null group by person_id;
 insert or replace into about select 'orders_until', cast(max(placed_at) as varchar) from merged.orders
+
+-- name: gap
+date_diff('microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at) / 86400000000.0
 
 -- name: carts
 -- A cart rebuilt from analytics is whose browser it is, and yields to the shop: an order by the same person since about
@@ -286,13 +293,21 @@ and source not in (select source from loads where table_name = 'orders' and stat
 -- name: order_lines
 create or replace table merged.order_lines as
 select l.* replace (in_client_currency(l.unit_price, upper(o.currency)) as unit_price,
-                    in_client_currency(l.discount, upper(o.currency)) as discount, {product_type} as product_type), o.person_id
+                    in_client_currency(l.discount, upper(o.currency)) as discount, {product_type} as product_type),
+       o.person_id, o.placed_at as order_placed_at, o.counted as order_counted
 from m_order_lines as l join merged.orders as o on o.system = l.system and o.order_id = l.order_id
 {products}
 
+-- name: orders_without_lines
+-- Counted orders of which no line is known: what was bought in them, nobody can say.
+create or replace table merged.orders_without_lines as
+select o.system, o.order_id, o.person_id, o.placed_at from merged.orders as o
+anti join merged.order_lines as l on l.system = o.system and l.order_id = o.order_id
+where o.counted
+
 -- name: cart_lines
 create or replace table merged.cart_lines as
-select l.* replace (in_client_currency(l.unit_price, upper(c.currency)) as unit_price, {product_type} as product_type), c.person_id
+select l.* replace (in_client_currency(l.unit_price, upper(c.currency)) as unit_price, {product_type} as product_type), c.person_id, c.created_at as cart_created_at
 from m_cart_lines as l join merged.carts as c on c.system = l.system and c.cart_id = l.cart_id
 {products}
 
@@ -319,6 +334,14 @@ left join customer_person as u on u.system = m.system and u.customer_id = m.user
 left join order_refs as o on o.system = m.system and o.reference = m.transaction_id
 left join visitor_person as v on v.source = m.source and v.visitor_id = m.visitor_id
 left join m_products as k on k.system = m.system and k.product_id = m.product_id
+
+-- name: arrivals
+-- Where a person first came from. Whoever looks from an earlier instant sees the same arrival, or none yet.
+create or replace table merged.arrivals as
+select person_id, arg_min(traffic_source, place) as traffic_source, min(happened_at) as happened_at
+from (select *, (epoch_us(happened_at)::hugeint << 64) + hash(event_id, source) as place from merged.events
+      where person_id is not null and traffic_source is not null)
+group by person_id
 
 -- name: matches
 -- What became of the ids that analytics gives, source by source.

@@ -52,10 +52,11 @@ class Session:
         self.con.execute(sql("settings.instants_as_of"), {"value": self.as_of})
         self.con.execute(sql("settings.instants_now"), {"value": self.now})
         self.con.execute(sql("settings.today"), {"value": today})
-        for statement in statements("views.views"):
+        for statement in statements("views.views", gap=sql("identity.gap")):
             self.con.execute(statement)
         if one(self.con, sql("views.is_after_all_orders")) == (True,):
-            self.con.execute(sql("views.all_order_places"))
+            for statement in statements("views.after_all_orders"):
+                self.con.execute(statement)
         for statement in statements("settings.closed"):
             self.con.execute(statement)
 

@@ -3,9 +3,7 @@
 -- name: views
 create or replace temporary view customers as select * from merged.customers where created_at is null or created_at <= getvariable('as_of');
 create or replace temporary view orders as select * from merged.orders where placed_at <= getvariable('as_of');
-create or replace temporary view order_lines as
-select l.* from merged.order_lines as l semi join (select system, order_id from merged.orders where placed_at <= getvariable('as_of')) as o
-on o.system = l.system and o.order_id = l.order_id;
+create or replace temporary view order_lines as select * from merged.order_lines where order_placed_at <= getvariable('as_of');
 create or replace temporary view carts as
 with seen as (
     select * exclude (updated_at, completed_at),
@@ -18,9 +16,7 @@ select s.*, coalesce(s.updated_at, s.created_at) as changed_at, s.completed_at i
            where o.person_id = s.person_id and o.counted and o.placed_at <= getvariable('as_of')
              and o.placed_at > coalesce(s.updated_at, s.created_at)) as open
 from seen as s;
-create or replace temporary view cart_lines as
-select l.* from merged.cart_lines as l semi join (select system, cart_id from merged.carts where created_at <= getvariable('as_of')) as c
-on c.system = l.system and c.cart_id = l.cart_id;
+create or replace temporary view cart_lines as select * from merged.cart_lines where cart_created_at <= getvariable('as_of');
 create or replace temporary view products as select * from merged.products;
 create or replace temporary view events as select * from merged.events where happened_at <= getvariable('as_of');
 create or replace temporary view ads_signals as select * from merged.ads_signals where happened_at <= getvariable('as_of');
@@ -34,6 +30,10 @@ select person_id, max(placed_at) filter (counted and placed_at < getvariable('as
        arg_max_null(region, place) filter (country is not null) as region
 from (select *, order_place(placed_at, country, region) as place from orders where person_id is not null)
 group by person_id;
+create or replace temporary view order_gaps as
+select person_id, median(gap) as median_days from (select person_id, {gap} as gap from orders where counted and person_id is not null)
+where gap is not null group by person_id;
+create or replace temporary view orders_without_lines as select * from merged.orders_without_lines where placed_at <= getvariable('as_of');
 create or replace temporary view identities as select * from merged.identities;
 create or replace temporary view consent_records as select * from merged.consent_records;
 create or replace temporary view dated_later as
@@ -46,8 +46,9 @@ select person_id, null from merged.ads_signals where happened_at > getvariable('
 -- name: is_after_all_orders
 select coalesce((select cast(value as timestamp) < getvariable('as_of') from about where key = 'orders_until'), false)
 
--- name: all_order_places
-create or replace temporary view order_places as select * from merged.order_places
+-- name: after_all_orders
+create or replace temporary view order_places as select * from merged.order_places;
+create or replace temporary view order_gaps as select * from merged.order_gaps
 
 -- name: seen_tables
 select distinct table_name from loads where state = 'visible' order by 1

@@ -15,14 +15,13 @@ LONGEST = timedelta(days=3650)
 prices_of_lines = api.Base(
     "prices of what people bought in the window",
     """
-    with sold as materialized (
-        select orders.person_id, orders.placed_at, lines.unit_price
-        from orders
-        left join order_lines as lines
-            on lines.system = orders.system and lines.order_id = orders.order_id and lines.gift_card is not true
-        where orders.counted and orders.placed_at > $as_of - $window and orders.placed_at <= $as_of
+    with sold as (
+        select person_id, unit_price
+        from order_lines
+        where order_counted and order_placed_at > $as_of - $window and order_placed_at <= $as_of
+            and gift_card is not true and unit_price is not null
     ),
-    prices as (select unit_price, count(*) as lines from sold where unit_price is not null group by unit_price),
+    prices as (select unit_price, count(*) as lines from sold group by unit_price),
     ranked as (
         select unit_price, sum(lines) over (order by unit_price) as upto, sum(lines) over () as everything from prices
     ),
@@ -30,11 +29,18 @@ prices_of_lines = api.Base(
         select min(unit_price) as price_bar from ranked
         where upto >= greatest(1, ceil(cast($percentile as decimal(9, 6)) * everything / 100))
     ),
-    people as (
-        select person_id, avg(unit_price) as average_price, count(unit_price) as lines, max(placed_at) as last_order_at
+    paid as (
+        select person_id, avg(unit_price) as average_price, count(*) as lines
         from sold where person_id is not null group by person_id
+    ),
+    buyers as (
+        select person_id, max(placed_at) as last_order_at
+        from orders
+        where counted and person_id is not null and placed_at > $as_of - $window and placed_at <= $as_of
+        group by person_id
     )
-    select people.*, bar.price_bar from people cross join bar
+    select buyers.person_id, average_price, coalesce(lines, 0) as lines, last_order_at, price_bar
+    from buyers left join paid using (person_id) cross join bar
     """,
     absent="no counted order in the last {window}",
     units={"average_price": "money", "price_bar": "money", "lines": "lines", "last_order_at": "time"},

@@ -30,41 +30,50 @@ bought_line = api.Base(
     ),
     sold as (
         select
-            orders.person_id, orders.placed_at, hash(orders.system, orders.order_id) as order_key,
+            lines.person_id, lines.order_placed_at as placed_at, hash(lines.system, lines.order_id) as order_key,
             lines.quantity * lines.unit_price - coalesce(lines.discount, 0) as worth,
             lower(lines.product_type) as product_type,
             lower(lines.sku) as sku,
             lower(coalesce(lines.vendor, known_products.vendor)) as vendor,
-            list_transform(coalesce(lines.collections, known_products.collections), lambda t: lower(t)) as collections,
-            ($window::interval is null or orders.placed_at > $as_of - $window::interval) as recent
-        from orders
-        left join order_lines as lines on lines.system = orders.system and lines.order_id = orders.order_id
+            list_transform(coalesce(lines.collections, known_products.collections), lambda t: lower(t)) as collections
+        from order_lines as lines
         left join known_products
             on known_products.system = lines.system and known_products.product_id = lines.product_id
-        where orders.counted and orders.person_id is not null and orders.placed_at <= $as_of
+        where lines.order_counted and lines.person_id is not null and lines.order_placed_at <= $as_of
+            and ($window::interval is null or lines.order_placed_at > $as_of - $window::interval)
     ),
     judged as (
         select
-            person_id, placed_at, order_key, worth, recent,
+            person_id, placed_at, order_key, worth,
             ($product_types::varchar[] is null or list_contains(wanted.types, product_type))
             and ($vendors::varchar[] is null or list_contains(wanted.vendors, vendor))
             and ($skus::varchar[] is null or list_contains(wanted.skus, sku))
             and ($collections::varchar[] is null or list_has_any(sold.collections, wanted.collections)) as fits
         from sold cross join wanted
     ),
-    counted as (
+    fitting as (
         select
-            person_id,
-            count(distinct order_key) filter (where fits and recent) as line_orders,
-            round(sum(worth) filter (where fits and recent), 2)::decimal(18, 2) as line_spend,
-            max(placed_at) filter (where fits and recent) as line_at,
-            count(*) filter (where fits is null and recent) as unknown
-        from judged group by person_id
+            person_id, count(distinct order_key) filter (where fits) as line_orders,
+            sum(worth) filter (where fits) as worth, max(placed_at) filter (where fits) as line_at,
+            count(*) filter (where fits is null) as unknown
+        from judged where fits is distinct from false group by person_id
+    ),
+    without_lines as (
+        select person_id, count(*) as orders from orders_without_lines
+        where placed_at <= $as_of and ($window::interval is null or placed_at > $as_of - $window::interval)
+        group by person_id
+    ),
+    buyers as (
+        select distinct person_id from orders where counted and person_id is not null and placed_at <= $as_of
     )
     select
-        person_id, line_orders, line_spend, line_at,
-        case when line_orders > 0 then true when unknown > 0 then null else false end as bought
-    from counted
+        person_id, coalesce(line_orders, 0) as line_orders, round(worth, 2)::decimal(18, 2) as line_spend, line_at,
+        case
+            when line_orders > 0 then true
+            when unknown > 0 or without_lines.orders > 0 then null
+            else false
+        end as bought
+    from buyers left join fitting using (person_id) left join without_lines using (person_id)
     """,
     absent="no counted order",
     units={"line_orders": "orders", "line_spend": "money", "line_at": "time"},
@@ -91,17 +100,16 @@ bought_one_and_other = api.Base(
     ),
     sold as (
         select
-            orders.person_id, orders.placed_at, orders.order_id, lines.line, lines.title,
-            hash(orders.system, orders.order_id) as order_key,
+            lines.person_id, lines.order_placed_at as placed_at, lines.order_id, lines.line, lines.title,
+            hash(lines.system, lines.order_id) as order_key,
             lower(lines.product_type) as product_type,
             lower(lines.sku) as sku,
             lower(coalesce(lines.vendor, known_products.vendor)) as vendor,
             list_transform(coalesce(lines.collections, known_products.collections), lambda t: lower(t)) as collections
-        from orders
-        left join order_lines as lines on lines.system = orders.system and lines.order_id = orders.order_id
+        from order_lines as lines
         left join known_products
             on known_products.system = lines.system and known_products.product_id = lines.product_id
-        where orders.counted and orders.person_id is not null and orders.placed_at <= $as_of
+        where lines.order_counted and lines.person_id is not null and lines.order_placed_at <= $as_of
     ),
     judged as (
         select
@@ -117,22 +125,39 @@ bought_one_and_other = api.Base(
                  or list_has_any(sold.collections, wanted.other_collections)) as other
         from sold cross join wanted
     ),
-    counted as (
+    fitting as (
         select
-            person_id,
-            count(distinct order_key) filter (where fits) as line_orders,
-            arg_max(title, place) filter (where fits) as line_title,
-            max(placed_at) filter (where fits) as line_at,
-            count(*) filter (where fits is null) as unknown,
-            bool_or(other) as other,
-            count(*) filter (where other is null) as other_unknown
-        from judged group by person_id
+            person_id, count(distinct order_key) filter (where fits) as line_orders,
+            arg_max(title, place) filter (where fits) as line_title, max(placed_at) filter (where fits) as line_at,
+            count(*) filter (where fits is null) as unknown
+        from judged where fits is distinct from false group by person_id
+    ),
+    others as (
+        select person_id, bool_or(other) as other, count(*) filter (where other is null) as other_unknown
+        from judged where other is distinct from false group by person_id
+    ),
+    without_lines as (
+        select person_id, count(*) as orders from orders_without_lines where placed_at <= $as_of group by person_id
+    ),
+    buyers as (
+        select distinct person_id from orders where counted and person_id is not null and placed_at <= $as_of
     )
     select
-        person_id, line_orders, line_title, line_at,
-        case when line_orders > 0 then true when unknown > 0 then null else false end as bought,
-        case when other then true when other_unknown > 0 then null else false end as bought_other
-    from counted
+        person_id, coalesce(line_orders, 0) as line_orders, line_title, line_at,
+        case
+            when line_orders > 0 then true
+            when unknown > 0 or without_lines.orders > 0 then null
+            else false
+        end as bought,
+        case
+            when other then true
+            when other_unknown > 0 or without_lines.orders > 0 then null
+            else false
+        end as bought_other
+    from buyers
+    left join fitting using (person_id)
+    left join others using (person_id)
+    left join without_lines using (person_id)
     """,
     absent="no counted order",
     units={"line_orders": "orders", "line_at": "time"},

@@ -21,8 +21,7 @@ FIXED_DAYS = {5: (30, 60, 90, 180), 3: (60, 180)}
 FIXED_ORDERS = {5: (20, 10, 5, 2), 3: (5, 2)}
 FIXED_SPEND = {5: (1000, 500, 200, 100), 3: (500, 100)}
 
-# Cut points by nearest rank: of n values sorted ascending those at ranks ceil(k / scale * n), k from 1 to scale - 1.
-_CUTS = """
+_BOUGHT = """
 with bought as (
     select
         person_id,
@@ -32,25 +31,27 @@ with bought as (
     from orders
     where counted and person_id is not null and placed_at <= $instant::timestamp
     group by person_id
-),
-measured as (
-    select 'recency' as measure, recency::decimal(38, 2) as value from bought
-    union all select 'frequency', frequency from bought
-    union all select 'monetary', monetary from bought
-),
-ranked as (
-    select measure, value, row_number() over (partition by measure order by value) as place,
-        count(*) over (partition by measure) as people
-    from measured
-),
-cuts as (
-    select measure, max(people) as people, list(value order by value) filter (where list_contains(
-        list_transform(range(1, $scale), lambda k: (k * people + $scale - 1) // $scale), place)) as cuts
-    from ranked group by measure
 )
-select measure, people, cuts, 1 + len(list_filter(cuts, lambda c: c < value)) as score, count(*) as scored
-from measured join cuts using (measure)
-group by all
+"""
+_PEOPLE = """
+select count(distinct person_id) as people from orders
+where counted and person_id is not null and placed_at <= $instant::timestamp
+"""
+# Cut points by nearest rank. Each share lies in the middle between two ranks, where no rounding can move the answer.
+_CUTS = f"""{_BOUGHT}
+select quantile_disc(recency, $shares::double[]) as recency, quantile_disc(frequency, $shares::double[]) as frequency,
+    quantile_disc(monetary, $shares::double[]) as monetary
+from bought
+"""
+_SCORES = f"""{_BOUGHT},
+scored as (
+    select
+        1 + len(list_filter($recency::bigint[], lambda c: c < recency)) as recency,
+        1 + len(list_filter($frequency::bigint[], lambda c: c < frequency)) as frequency,
+        1 + len(list_filter($monetary::decimal(38, 2)[], lambda c: c < monetary)) as monetary
+    from bought
+)
+select recency, frequency, monetary, count(*) as people from scored group by all
 """
 
 
@@ -62,16 +63,6 @@ class CutPoints:
     people: int
     cuts: dict[str, list[Any]]
     scores: dict[str, dict[int, int]]
-
-    @classmethod
-    def of(cls, rows: Sequence[dict[str, Any]], instant: datetime) -> CutPoints:
-        cuts: dict[str, list[Any]] = {}
-        scores: dict[str, dict[int, int]] = {measure: {} for measure in MEASURES}
-        for row in rows:
-            whole = row["measure"] != "monetary"
-            cuts[row["measure"]] = [int(cut) if whole else cut for cut in row["cuts"]]
-            scores[row["measure"]][row["score"]] = row["scored"]
-        return cls(instant, max((row["people"] for row in rows), default=0), cuts, scores)
 
     def told(self, scale: int) -> str:
         """Say what was found, as it is kept with the run."""
@@ -89,9 +80,23 @@ class CutPoints:
 
 
 def measure(catalog: api.Reader, instant: datetime, window: timedelta, scale: int) -> CutPoints:
-    """Measure the cut points on everybody who had bought by an instant."""
-    values = {"instant": instant, "window": window, "scale": scale}
-    return CutPoints.of(catalog.table(_CUTS, values).to_pylist(), instant)
+    """Measure the cut points on everybody who had bought by an instant.
+
+    Of n values sorted ascending they are those at ranks ceil(k / scale x n), k from 1 to scale - 1.
+    """
+    scores: dict[str, dict[int, int]] = {measure: {} for measure in MEASURES}
+    people = int(catalog.table(_PEOPLE, {"instant": instant}).to_pylist()[0]["people"])
+    if not people:
+        return CutPoints(instant, 0, {measure: [] for measure in MEASURES}, scores)
+    ranks = [-(-k * people // scale) for k in range(1, scale)]
+    values = {"instant": instant, "window": window}
+    shares = [(rank - 0.5) / people for rank in ranks]
+    (cuts,) = catalog.table(_CUTS, values | {"shares": shares}).to_pylist()
+    for row in catalog.table(_SCORES, values | cuts).to_pylist():
+        for measure in MEASURES:
+            counts = scores[measure]
+            counts[row[measure]] = counts.get(row[measure], 0) + row["people"]
+    return CutPoints(instant, people, cuts, scores)
 
 
 def beginning(as_of: datetime, period: str | None) -> datetime:
