@@ -20,8 +20,8 @@ class Finding:
     """One thing that a check saw, and what to do about it.
 
     ``code`` names the kind of finding for machines (``duplicate-emails``); ``count`` is how often it was seen.
-    ``lacks`` is a table and a column that a source cannot give (``("customers", "email")``): hub makes light of an
-    error where another source of the same system gives it, which the source itself cannot know.
+    ``lacks`` is a table and a column that a source cannot give (``("customers", "email")``): hub makes light of it
+    where another source of the same system gives it, which the source itself cannot know.
     """
 
     level: Level
@@ -43,10 +43,16 @@ class Finding:
 
     @classmethod
     def warning(
-        cls, text: str, *, next_step: str | None = None, code: str | None = None, count: int | None = None
+        cls,
+        text: str,
+        *,
+        next_step: str | None = None,
+        code: str | None = None,
+        count: int | None = None,
+        lacks: tuple[str, str] | None = None,
     ) -> Finding:
         """Say something that should be looked at."""
-        return cls(Level.WARNING, text, next_step, code, count)
+        return cls(Level.WARNING, text, next_step, code, count, lacks)
 
     @classmethod
     def error(

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from hub.demo.shops import ShopPlan
 
-WORKSPACE = 'requires = ">=0.1"\n'
+WORKSPACE = """\
+requires = ">=0.1"
+
+# Segments that all clients share: one of every other strategy.
+"""
+
+_WITH_SETTINGS = {
+    "acquisition-channel": 'sources = ["newsletter"]',
+    "by-campaign": 'campaigns = ["new arrivals"]\ndid = "clicked"',
+    "cross-sell": 'bought_skus = ["AS-TR", "BB-ES"]\nnever_skus = ["AS-WI", "BB-PF"]',
+    "demographic": 'min_age = 30\nmax_age = 45\nlocales = ["da", "de"]',
+    "funnel-stage": 'stages = ["checkout", "payment"]',
+    "geographic": 'countries = ["DK", "DE"]',
+    "journey-stage": 'stages = ["loyal"]',
+    "product-line": 'skus = ["AS-RB", "BB-HG"]',
+    "rfm": 'groups = ["champions", "loyal"]',
+    "sql": 'query = "select person_id from facts where orders >= $least"\nparameters = { least = 5 }',
+    "tags": 'any_of = ["club"]',
+    "traits": 'trait = "recommend"\nmin_value = 9',
+    "viewed": 'product_types = ["runner", "grinder"]',
+}
 
 _CLIENT = """\
 # An invented shop. Every setting is explained in docs/reference/settings.md.
@@ -21,6 +44,31 @@ evidence = "checkout box, text of 2026-03-01"
 [sources.shop]
 plugin = "csv"
 folder = "exports/{client}"      # Shopify's customer, order and abandoned-checkout exports
+
+[sources.web]
+plugin = "ga4"
+system = "shop"                  # its visitors are the shop's customers
+path = "exports/{client}-web"    # Google Analytics' events, as BigQuery extracts them
+timezone = "UTC"
+
+[sources.tools]                  # what the mailing tool, a survey and the accounts know
+plugin = "csv"
+system = "shop"
+
+[[sources.tools.files]]
+path = "exports/{client}-tools/engagement.csv"
+table = "engagement"
+columns = {{ subject = "mail", kind = "what", campaign = "campaign", happened_at = "at", machine = "machine" }}
+
+[[sources.tools.files]]
+path = "exports/{client}-tools/survey.csv"
+table = "traits"
+columns = {{ subject = "mail", name = "question", value = "answer", recorded_at = "at" }}
+
+[[sources.tools.files]]
+path = "exports/{client}-tools/profiles.csv"
+table = "customers"
+columns = {{ customer_id = "customer", birth_date = "born", gender = "gender", locale = "language" }}
 
 [segments.cart-abandoners]
 plugin = "cart-abandoners"
@@ -81,6 +129,14 @@ destination = "ads"
 attributes = {{ first_name = "first_name", last_name = "last_name", country = "country", city = "city" }}
 holdout = 0.1
 """
+
+
+def shared_segments(strategies: Iterable[str]) -> str:
+    """Return the segments of ``hub.toml``: one of each of these strategies that a client's file does not have."""
+    own = set(re.findall(r"^\[segments\.([\w-]+)\]$", _CLIENT, re.MULTILINE))
+    told = [name for name in strategies if name not in own]
+    parts = (f'[segments.{name}]\nplugin = "{name}"\n{_WITH_SETTINGS.get(name, "")}'.rstrip() for name in told)
+    return "\n\n".join(parts) + "\n"
 
 
 def client_file(plan: ShopPlan, mail: str) -> str:

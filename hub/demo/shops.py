@@ -12,6 +12,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from hub.demo.answers import write_answers
+from hub.demo.visits import Purchase, Web, write_visits
+
+_TIME = "%Y-%m-%d %H:%M:%S %z"
+_COUNTRY_NAMES = {"DK": "Denmark", "DE": "Germany"}
 CUSTOMER_HEADER = [
     "Customer ID",
     "First Name",
@@ -211,7 +216,8 @@ class _Shop:
 def write_shop(plan: ShopPlan, folder: Path, now: datetime) -> None:
     """Write ``customers_export.csv``, two parts of ``orders_export`` and ``checkouts_export.csv`` into a folder.
 
-    ``now`` is an aware time; everything lies in the three years before it.
+    Beside it, in folders whose names go on with ``-web`` and ``-tools``, lie the shop's visits, and what its mailing
+    tool and a survey know. ``now`` is an aware time; everything lies in the three years before it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shop = _Shop(plan, now, Random(plan.seed))  # noqa: S311  # invented shops, no secrets
@@ -219,11 +225,30 @@ def write_shop(plan: ShopPlan, folder: Path, now: datetime) -> None:
     _make_orders(shop)
     _make_carts(shop)
     _write(folder / "customers_export.csv", CUSTOMER_HEADER, [_customer_row(shop, person) for person in shop.people])
+    _write_beside(shop, folder.parent)
     _break_rows(shop)
     middle = _order_border(shop.orders, len(shop.orders) // 2)
     _write(folder / "orders_export_1.csv", ORDER_HEADER, shop.orders[:middle])
     _write(folder / "orders_export_2.csv", ORDER_HEADER, shop.orders[middle:])
     _write(folder / "checkouts_export.csv", CHECKOUT_HEADER, shop.carts)
+
+
+def _write_beside(shop: _Shop, folder: Path) -> None:
+    """Write what others than the shop know of its customers."""
+    plan, people = shop.plan, [(str(person.number), person.email) for person in shop.people]
+    numbers = {email: number for number, email in people}
+    purchases = [
+        Purchase(
+            numbers[str(row["Email"])],
+            datetime.strptime(str(row["Created at"]), _TIME).astimezone(shop.now.tzinfo),
+            str(row["Id"]),
+        )
+        for row in shop.orders
+        if "Id" in row
+    ]
+    web = Web(plan.products, _COUNTRY_NAMES[plan.country], [number for number, _ in people], purchases)
+    write_visits(folder / f"{plan.client}-web", shop.now, plan.seed, web)
+    write_answers(folder / f"{plan.client}-tools", shop.now, plan.seed, people)
 
 
 def _make_person(shop: _Shop, number: int) -> _Person:
@@ -358,7 +383,7 @@ def _order_border(rows: list[dict[str, object]], near: int) -> int:
 
 
 def _stamp(shop: _Shop, days_ago: float) -> str:
-    return (shop.now - timedelta(days=days_ago)).strftime("%Y-%m-%d %H:%M:%S %z")
+    return (shop.now - timedelta(days=days_ago)).strftime(_TIME)
 
 
 def _write(path: Path, header: list[str], rows: list[dict[str, object]]) -> None:

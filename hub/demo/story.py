@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from hub.config import load_client, load_workspace
-from hub.demo.clients import WORKSPACE, client_file
+from hub.demo.clients import WORKSPACE, client_file, shared_segments
 from hub.demo.shops import SHOPS, ShopPlan, write_shop
 from hub.plan.file import read_plan
 from hub.plugins import Plugins
@@ -64,7 +65,9 @@ class Story:
             "A workspace with two shops", "Their Shopify exports are invented, from a seed; nobody in them exists."
         )
         (self.folder / "clients").mkdir(exist_ok=True)
-        (self.folder / "hub.toml").write_text(WORKSPACE, encoding="utf-8")
+        strategies = [each.name for each in self.plugins.entries("segment") if each.distribution == "audience-hub"]
+        text = f"{WORKSPACE}\n{shared_segments(strategies)}"
+        (self.folder / "hub.toml").write_text(text, encoding="utf-8")
         (self.folder / ".gitignore").write_text(".hub/\naudiences/\nexports/\n", encoding="utf-8")
         for place, file in self.plugins.load("destination", "smtp").starter_files().items():
             (self.folder / place).parent.mkdir(parents=True, exist_ok=True)
@@ -74,8 +77,12 @@ class Story:
             exports = self.folder / "exports" / plan.client
             write_shop(plan, exports, self.around.clock())
             (self.folder / "clients" / f"{plan.client}.toml").write_text(client_file(plan, mail), encoding="utf-8")
-            for path in sorted(exports.iterdir()):
+            tools = self.folder / "exports" / f"{plan.client}-tools"
+            for path in (*sorted(exports.iterdir()), *sorted(tools.iterdir())):
                 table.add_row(plan.client, path.name, f"{len(_read(path)[1]):,}")
+            days = sorted((self.folder / "exports" / f"{plan.client}-web").iterdir())
+            visits = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in days)
+            table.add_row(plan.client, f"{days[0].name} … ({len(days)} days)", f"{visits:,}")
         self.show(table)
 
     def _main_job(self, plan: ShopPlan, mails: Callable[[], Mapping[str, Any]]) -> None:
@@ -87,6 +94,10 @@ class Story:
         self.show(sources_table(pulled.sources))
         sizes = list_segments(wiring, None, pull=False)
         self._require(all(size.members for size in sizes), "a segment of the demo is empty")
+        if plan is not SHOPS[0]:
+            text = (self.folder / "hub.toml").read_text(encoding="utf-8")
+            shared = tomllib.loads(text)["segments"]
+            sizes = [size for size in sizes if size.name not in shared]
         self.show(sizes_table(sizes))
 
         self._chapter(

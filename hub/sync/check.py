@@ -81,7 +81,7 @@ def _ask(wiring: Wiring, ledger: Ledger, kind: str, name: str) -> Iterator[Findi
 
 def _weigh(wiring: Wiring, name: str, finding: Finding) -> Finding:
     """Make light of what a source cannot give where another door to the same shop gives it."""
-    if finding.lacks is None or finding.level is not Level.ERROR:
+    if finding.lacks is None:
         return finding
     sources = wiring.live_sources
     system = wiring.system_of(sources[name])

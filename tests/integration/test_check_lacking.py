@@ -72,6 +72,25 @@ def test_alone_it_is_an_error(workspace: Path) -> None:
     assert (finding.level, finding.text, finding.next_step) == (Level.ERROR, "it shows no e-mail", "Ask the shop.")
 
 
+def test_what_is_only_a_warning_is_made_light_of_as_well(workspace: Path) -> None:
+    (workspace / "more").mkdir()
+    (workspace / "more" / "customers.csv").write_text("customer,born\n1,1980-02-03\n")
+    mapped = (
+        '[sources.more]\nplugin = "csv"\nsystem = "shop"\n[[sources.more.files]]\npath = "more/customers.csv"\n'
+        'table = "customers"\ncolumns = { customer_id = "customer", birth_date = "born" }\n'
+    )
+    alone = wire(workspace, mapped.replace('"shop"', '"other"') + files())
+    (before,) = [finding for where, finding in check_online(alone) if finding.code == "no-consent"]
+    assert (before.level, before.text) == (Level.WARNING, "no file says who agreed to what: nobody can be cleared")
+
+    together = wire(workspace, mapped + files())
+    run_client(together, RunOptions("pull"))
+
+    (after,) = [finding for where, finding in check_online(together) if finding.code == "no-consent"]
+    assert (after.level, after.next_step) == (Level.INFO, None)
+    assert after.text.endswith("files gives 1")
+
+
 def test_beside_another_source_of_the_shop_it_is_open_until_both_were_pulled(workspace: Path) -> None:
     finding = lacking(wire(workspace, files()))
 

@@ -108,4 +108,5 @@ def _consent(reader: Reader, counts: Counter[str]) -> Iterator[api.Finding]:
             "no file says who agreed to what: nobody can be cleared",
             next_step="Export customers with their marketing columns, or say in [[consent.from]] what proves consent.",
             code="no-consent",
+            lacks=("consents", "status"),
         )
