@@ -9,7 +9,7 @@ group by person_id
 
 -- name: visits
 create or replace temporary table visits_by_hand as
-select person_id, count(*) as events, count(distinct session_id) as sessions, count(*) filter (name = 'view_item') as views,
+select person_id, count(*) as events, count(*) filter (name = 'view_item') as views,
        sum(engagement_ms) as engaged, min(happened_at) as first_at, max(happened_at) as last_at
 from merged.events where happened_at <= $as_of and person_id is not null
 group by person_id

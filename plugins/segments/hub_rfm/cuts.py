@@ -21,8 +21,9 @@ FIXED_DAYS = {5: (30, 60, 90, 180), 3: (60, 180)}
 FIXED_ORDERS = {5: (20, 10, 5, 2), 3: (5, 2)}
 FIXED_SPEND = {5: (1000, 500, 200, 100), 3: (500, 100)}
 
-_BOUGHT = """
-with bought as (
+# Cut points by nearest rank: of n values sorted ascending those at ranks ceil(k / scale x n), k from 1 to scale - 1.
+_CUTS = """
+with bought as materialized (
     select
         person_id,
         -date_diff('microsecond', max(placed_at), $instant::timestamp) as recency,
@@ -31,27 +32,29 @@ with bought as (
     from orders
     where counted and person_id is not null and placed_at <= $instant::timestamp
     group by person_id
-)
-"""
-_PEOPLE = """
-select count(distinct person_id) as people from orders
-where counted and person_id is not null and placed_at <= $instant::timestamp
-"""
-# Cut points by nearest rank. Each share lies in the middle between two ranks, where no rounding can move the answer.
-_CUTS = f"""{_BOUGHT}
-select quantile_disc(recency, $shares::double[]) as recency, quantile_disc(frequency, $shares::double[]) as frequency,
-    quantile_disc(monetary, $shares::double[]) as monetary
-from bought
-"""
-_SCORES = f"""{_BOUGHT},
-scored as (
+),
+sorted as (
     select
-        1 + len(list_filter($recency::bigint[], lambda c: c < recency)) as recency,
-        1 + len(list_filter($frequency::bigint[], lambda c: c < frequency)) as frequency,
-        1 + len(list_filter($monetary::decimal(38, 2)[], lambda c: c < monetary)) as monetary
+        list_sort(list(recency)) as recencies, list_sort(list(frequency)) as frequencies,
+        list_sort(list(monetary)) as spends,
+        list_transform(range(1, $scale), lambda k: (k * count(*) + $scale - 1) // $scale) as ranks
     from bought
+),
+cuts as (
+    select
+        list_transform(ranks, lambda r: recencies[r]) as recency_cuts,
+        list_transform(ranks, lambda r: frequencies[r]) as frequency_cuts,
+        list_transform(ranks, lambda r: spends[r]) as monetary_cuts
+    from sorted
 )
-select recency, frequency, monetary, count(*) as people from scored group by all
+select
+    recency_cuts, frequency_cuts, monetary_cuts,
+    1 + len(list_filter(recency_cuts, lambda c: c < recency)) as recency,
+    1 + len(list_filter(frequency_cuts, lambda c: c < frequency)) as frequency,
+    1 + len(list_filter(monetary_cuts, lambda c: c < monetary)) as monetary,
+    count(*) as people
+from bought cross join cuts
+group by all
 """
 
 
@@ -80,23 +83,14 @@ class CutPoints:
 
 
 def measure(catalog: api.Reader, instant: datetime, window: timedelta, scale: int) -> CutPoints:
-    """Measure the cut points on everybody who had bought by an instant.
-
-    Of n values sorted ascending they are those at ranks ceil(k / scale x n), k from 1 to scale - 1.
-    """
+    """Measure the cut points on everybody who had bought by an instant."""
+    rows = catalog.table(_CUTS, {"instant": instant, "window": window, "scale": scale}).to_pylist()
+    cuts: dict[str, list[Any]] = {measure: rows[0][f"{measure}_cuts"] if rows else [] for measure in MEASURES}
     scores: dict[str, dict[int, int]] = {measure: {} for measure in MEASURES}
-    people = int(catalog.table(_PEOPLE, {"instant": instant}).to_pylist()[0]["people"])
-    if not people:
-        return CutPoints(instant, 0, {measure: [] for measure in MEASURES}, scores)
-    ranks = [-(-k * people // scale) for k in range(1, scale)]
-    values = {"instant": instant, "window": window}
-    shares = [(rank - 0.5) / people for rank in ranks]
-    (cuts,) = catalog.table(_CUTS, values | {"shares": shares}).to_pylist()
-    for row in catalog.table(_SCORES, values | cuts).to_pylist():
-        for measure in MEASURES:
-            counts = scores[measure]
+    for row in rows:
+        for measure, counts in scores.items():
             counts[row[measure]] = counts.get(row[measure], 0) + row["people"]
-    return CutPoints(instant, people, cuts, scores)
+    return CutPoints(instant, sum(row["people"] for row in rows), cuts, scores)
 
 
 def beginning(as_of: datetime, period: str | None) -> datetime:
