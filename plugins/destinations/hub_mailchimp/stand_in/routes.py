@@ -110,7 +110,10 @@ def _add_many(asked: Asked) -> Answer:
     new: list[Json] = []
     updated: list[Json] = []
     errors: list[Json] = []
-    for email, row in dict(zip(reversed(emails), reversed(rows), strict=True)).items():
+    first: dict[str, Json] = {}
+    for email, row in zip(emails, rows, strict=True):
+        first.setdefault(email, row)
+    for email, row in first.items():
         error = _row_error(asked, email, row)
         if error is not None:
             errors.append({"field": "", "field_message": "", **error, "email_address": row.get("email_address")})
