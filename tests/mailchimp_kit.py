@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hub import api
 from hub.http import Limiter, connect_factory
@@ -17,7 +18,7 @@ from hub_mailchimp.stand_in import API_KEY, LIST_ID, MailchimpStandIn
 from hub_mailchimp.stand_in.contacts import Audience, Contact, Tag
 from hub_mailchimp.stand_in.shapes import Answer
 from tests.klaviyo_kit import AS_OF, Clock
-from tests.mailchimp_spec import Request, changes_a_status, folder, inside, judge
+from tests.mailchimp_spec import Request, changes_a_status, folder, inside, judge, judged_by_the_client
 
 _JUDGED = 200_000  # bytes; a larger body is made of rows like those of a smaller one
 TAG = "Abandoned carts, VIP"
@@ -145,6 +146,9 @@ def hold_against_the_vendor(requests: list[Request]) -> None:
     """
     every = [each for request in requests for each in (request, *inside(request))]
     assert [each.target for each in every if changes_a_status(each)] == []
+    for each in every:
+        url = urlsplit(each.target)
+        judged_by_the_client(each.method, url.path.removeprefix("/3.0"), url.query)
     if folder() is not None:
         for each in every:
             if len(each.raw) <= _JUDGED:

@@ -18,7 +18,15 @@ from hub import api
 from hub_mailchimp import bodies
 from hub_mailchimp.stand_in import API_KEY, LIST_ID, MailchimpStandIn
 from tests.mailchimp_kit import AS_OF, OPTED_IN, TAG, batch, member, people, serving
-from tests.mailchimp_spec import Request, WrongRequest, changes_a_status, descriptions, inside, judge
+from tests.mailchimp_spec import (
+    Request,
+    WrongRequest,
+    changes_a_status,
+    descriptions,
+    inside,
+    judge,
+    judged_by_the_client,
+)
 
 HEADERS = {
     "authorization": f"Basic {base64.b64encode(b'hub:key-us1').decode()}",
@@ -126,6 +134,22 @@ def test_a_batch_operation_is_judged_as_the_requests_that_it_asks_for() -> None:
 )
 def test_a_request_that_could_change_a_status_is_noticed(request_: Request, touches: bool) -> None:
     assert changes_a_status(request_) is touches
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query"),
+    [
+        ("GET", "/campaigns", "since=2026"),
+        ("GET", "/campaigns", "list_id=x&count=1001"),
+        ("POST", "/campaigns", "list_id=x"),
+        ("GET", "/reports/c1/email-activity", "since_time=2026"),
+        ("GET", "/reports/c1/sent-to", "since=2026"),
+        ("GET", "/reports/c1/unsubscribed", "offst=10"),
+    ],
+)
+def test_a_report_is_asked_for_as_the_official_client_does(method: str, path: str, query: str) -> None:
+    with pytest.raises(WrongRequest):
+        judged_by_the_client(method, path, query)
 
 
 def test_everything_that_hub_asks_of_mailchimp_is_described(tmp_path: Path) -> None:
@@ -266,6 +290,20 @@ def test_the_official_client_is_told_what_is_wrong(official: Official) -> None:
     assert refusal(lambda: client.lists.batch_segment_members(too_many, LIST_ID, made["id"])) == (400, "Bad Request")
     client.set_config({"api_key": "wrong-us1"})
     assert refusal(client.ping.get) == (401, "API Key Invalid")
+
+
+def test_the_official_client_reads_campaigns_and_what_people_did(official: Official) -> None:
+    stand_in, client = official
+    sent = stand_in.send("Spring", ["a@example.com", "b@example.com"])
+    stand_in.act(sent, "a@example.com", "open")
+    stand_in.act(sent, "b@example.com", "left:bored")
+
+    assert [each["id"] for each in client.campaigns.list(list_id=LIST_ID, status="sent")["campaigns"]] == [sent]
+    assert client.reports.get_campaign_recipients(sent)["total_items"] == 2
+    (did, nothing) = client.reports.get_email_activity_for_campaign(sent)["emails"]
+    assert ([each["action"] for each in did["activity"]], nothing["activity"]) == (["open"], [])
+    (left,) = client.reports.get_unsubscribed_list_for_campaign(sent)["unsubscribes"]
+    assert (left["email_address"], left["reason"]) == ("b@example.com", "bored")
 
 
 def refusal(call: Callable[[], Any]) -> tuple[int | None, str]:

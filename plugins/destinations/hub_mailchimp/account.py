@@ -195,15 +195,35 @@ class Account:
         names = ",".join([*(f"members.{name}" for name in fields), "total_items"])
         yield from self.pages(f"{self._list}/members", "members", {**params, "fields": names})
 
-    def pages(self, path: str, name: str, params: Mapping[str, Any]) -> Iterator[Json]:
+    def asks_twice(self) -> bool:
+        """Tell whether the audience asks who signs up to confirm it."""
+        reply = self._there(self._http.get(self._list, params={"fields": "double_optin"}, ok=(404,)))
+        return bool(reply.json().get("double_optin"))
+
+    def campaigns(self, since: datetime, until: datetime) -> Iterator[Json]:
+        """Yield the audience's campaigns that were sent in a time, the oldest first."""
+        wanted = {"list_id": self.list_id, "status": "sent", "sort_field": "send_time", "sort_dir": "ASC"}
+        times = {"since_send_time": bodies.moment(since), "before_send_time": bodies.moment(until)}
+        names = ("id", "send_time", "settings.title", "settings.subject_line")
+        fields = ",".join([*(f"campaigns.{name}" for name in names), "total_items"])
+        yield from self.pages("/campaigns", "campaigns", {**wanted, **times, "fields": fields})
+
+    def report(self, campaign: str, part: str, name: str, fields: Sequence[str], **params: Any) -> Iterator[Json]:
+        """Yield some fields of the rows of a campaign's report; none of a campaign that is gone."""
+        names = ",".join([*(f"{name}.{each}" for each in fields), "total_items"])
+        yield from self.pages(f"/reports/{campaign}/{part}", name, {**params, "fields": names}, may_be_gone=True)
+
+    def pages(self, path: str, name: str, params: Mapping[str, Any], *, may_be_gone: bool = False) -> Iterator[Json]:
         """Yield the objects of all pages, a thousand to a call.
 
         Pages overlap: offsets move when somebody leaves what is read, and nobody must be passed over.
         """
         offset = 0
         while True:
-            reply = self._there(self._http.get(path, params={**params, "count": PAGE, "offset": offset}, ok=(404,)))
-            page = reply.json()
+            reply = self._http.get(path, params={**params, "count": PAGE, "offset": offset}, ok=(404,))
+            if reply.status == 404 and may_be_gone:
+                return
+            page = self._there(reply).json()
             rows = page[name]
             yield from rows
             if len(rows) < PAGE or offset + len(rows) >= page["total_items"]:

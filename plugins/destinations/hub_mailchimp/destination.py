@@ -61,7 +61,7 @@ class Mailchimp(api.Destination[MailchimpConfig]):
 
     def pace(self, reply: api.Reply) -> float | None:
         """Let all connections rest a moment when there were too many; Mailchimp says nothing of how long."""
-        return 1.0 if reply.status == 429 and "retry-after" not in reply.headers else None
+        return rest_after(reply)
 
     def classify(self, reply: api.Reply) -> api.HubError | None:
         """Tell a refused key from a busy edge: that answers 403 too, and not in JSON ("Errors" in the docs)."""
@@ -198,6 +198,11 @@ class MailchimpAtOnce(Mailchimp):
     def http(self) -> api.Http:
         """Return the client of the connection."""
         return self._owner.http
+
+
+def rest_after(reply: api.Reply) -> float | None:
+    """Return seconds to rest after a refusal that says nothing of how long."""
+    return 1.0 if reply.status == 429 and "retry-after" not in reply.headers else None
 
 
 def classify(reply: api.Reply) -> api.HubError | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from typing import Literal
 
 from hub import api
 
@@ -30,20 +32,29 @@ class MailchimpConfig(api.Config):
 
 
 class MailchimpSourceConfig(api.SourceConfig):
-    """Which account and audience, and how far back campaigns are read."""
+    """Which account and audience, what proves an opt-in, and how far back campaigns are read."""
 
     address: api.Endpoint = _ADDRESS
     api_key: api.Secret = _KEY
     list_id: str = _LIST
+    proof: Literal["signup", "subscribed"] = api.Field(
+        default="signup",
+        description="what proves an opt-in: a sign-up of the person's own at Mailchimp, or being subscribed, which an "
+        "import or another tool may have said",
+    )
+    reconcile: api.Duration = api.Field(
+        default=timedelta(days=7),
+        description="how often all contacts are read, to notice who was deleted: Mailchimp tells nobody",
+    )
     history: api.Duration = api.Field(
-        default="365d",
-        validate_default=True,
-        description="how far back the first read goes for campaigns",
+        default=timedelta(days=365), description="how far back the first read goes for campaigns"
     )
     follow: api.Duration = api.Field(
-        default="30d",
-        validate_default=True,
-        description="how long after it was sent a campaign is asked again for opens and clicks",
+        default=timedelta(days=30),
+        description="how long after it was sent a campaign is asked for opens and clicks",
+    )
+    pause: api.Duration = api.Field(
+        default=timedelta(hours=1), description="how long after a read campaigns are not asked again"
     )
 
 

@@ -34,6 +34,8 @@ class Contact:
     opt: str = ""
     reason: str | None = None
     before: str | None = None
+    ip: str = ""
+    source: str = "API - Generic"
     tags: set[int] = field(default_factory=set)
 
     @property

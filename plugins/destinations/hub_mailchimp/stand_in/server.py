@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any
@@ -114,6 +114,28 @@ class MailchimpStandIn(api.StandIn):
                     for each in list(self.world.campaigns.values())[-_SHOWN:]
                 ],
             }
+
+    def sign_up(self, email: str, list_id: str = LIST_ID) -> None:
+        """Let a person sign up with one of Mailchimp's forms."""
+        with self._lock:
+            now = self.clock()
+            row = {"email_address": email, "status": "subscribed", "timestamp_signup": iso(now)}
+            made = self.world.add_contact(self.world.audience(list_id), row, now)
+            made.ip, made.source = "192.0.2.7", "Hosted Signup Form"
+
+    def send(self, title: str, to: Sequence[str], list_id: str = LIST_ID) -> str:
+        """Send a campaign now, and return its id."""
+        with self._lock:
+            return self.world.send(list_id, title, to, self.clock()).id
+
+    def act(self, campaign: str, email: str, action: str) -> None:
+        """Let somebody ``open``, ``click``, ``bounce``, or leave with a reason: ``left:too many``."""
+        with self._lock:
+            found = self.world.campaigns[campaign]
+            if action.startswith("left:"):
+                found.left.append((email, action.removeprefix("left:"), self.clock()))
+            else:
+                found.activity.append((email, action, self.clock()))
 
     def unsubscribe(self, email: str, list_id: str = LIST_ID, *, reason: str | None = None) -> None:
         """Let a contact unsubscribe, as it happens with the link in a mail."""
