@@ -145,14 +145,47 @@ def test_a_status_is_said_with_the_time_of_the_last_change(bench: Bench, status:
     assert rows == {"p1@example.com": (said, None, "2026-11-21T13:00:00+00:00", "record")}
 
 
-def test_archived_contacts_permit_nothing(bench: Bench) -> None:
-    bench.vendor.sign_up("p1@example.com")
+def test_an_opt_out_keeps_its_time_whatever_else_changes_about_the_contact(bench: Bench) -> None:
+    bench.vendor.unsubscribe("p1@example.com")
+    bench.clock.go(7_200)
     reader = Reader(bench, "consents")
-    assert by_subject(reader.read())["p1@example.com"][0] == "subscribed"
-    bench.clock.go(60)
-    bench.vendor.world.archive(bench.contact("p1@example.com"), bench.clock.seconds())
+    first = by_subject(reader.read())
+    seen = []
+    for _ in range(8):  # beyond the weekly read of all
+        bench.clock.now += DAY
+        bench.vendor.world.write(
+            bench.audience, bench.contact("p1@example.com"), {"FNAME": "Ann"}, bench.clock.seconds()
+        )
+        bench.clock.go(60)
+        seen += reader.read()
 
-    assert by_subject(reader.read())["p1@example.com"][:2] == ("unknown", None)
+    assert first["p1@example.com"][::2] == ("unsubscribed", "2026-11-21T12:00:00+00:00")
+    assert seen == []
+    bench.vendor.sign_up("p1@example.com")
+    bench.clock.now += DAY
+    assert by_subject(reader.read())["p1@example.com"][0] == "subscribed"
+    bench.vendor.unsubscribe("p1@example.com")
+    assert by_subject(reader.read())["p1@example.com"][::2] == ("unsubscribed", bench.clock.now.isoformat())
+
+
+@pytest.mark.parametrize("status", ["subscribed", "unsubscribed"])
+def test_what_an_archived_contact_said_before_stands(bench: Bench, status: str) -> None:
+    bench.vendor.sign_up("p1@example.com")
+    bench.vendor._become("p1@example.com", LIST_ID, status, None)
+    bench.vendor.sign_up("archived-before@example.com")
+    bench.vendor.world.archive(bench.contact("archived-before@example.com"), bench.clock.seconds())
+    bench.clock.go(7_200)
+    reader = Reader(bench, "consents")
+    first = by_subject(reader.read())
+    bench.clock.now += DAY
+    bench.vendor.world.archive(bench.contact("p1@example.com"), bench.clock.seconds())
+    second = reader.read()
+    bench.clock.now += 7 * DAY
+    whole = reader.read()
+
+    assert {subject: row[0] for subject, row in first.items()} == {"p1@example.com": status}
+    assert (second, whole) == ([], [])
+    assert reader.remaining == ["archived-before@example.com", "p1@example.com"]
 
 
 def test_a_later_read_asks_for_what_changed_and_all_are_read_once_a_week(bench: Bench) -> None:
@@ -173,12 +206,14 @@ def test_a_later_read_asks_for_what_changed_and_all_are_read_once_a_week(bench: 
 
     assert (len(first), [row["subject"] for row in second], told) == (5, ["p1@example.com"], None)
     assert (third, early) == ([], None)
-    assert sorted(row["subject"] for row in whole) == reader.remaining
+    # Who left before is known to have left, and still there.
+    assert [row["subject"] for row in whole] == [f"p{number}@example.com" for number in (0, 3, 4)]
     assert reader.remaining == [f"p{number}@example.com" for number in (0, 1, 3, 4)]
 
 
 def test_2500_contacts_are_read_with_five_calls(bench: Bench) -> None:
     bench.know(*(f"p{number}@example.com" for number in range(2_500)))
+    bench.clock.go(7_200)
     reader = Reader(bench, "consents")
 
     rows = reader.read()
@@ -186,6 +221,10 @@ def test_2500_contacts_are_read_with_five_calls(bench: Bench) -> None:
     assert len({row["subject"] for row in rows}) == 2_500
     # The audience, three pages, and archived contacts.
     assert len(reader.calls) == 5
+    bench.clock.now += DAY
+    reader.read()
+    # The audience, what changed, opt-outs.
+    assert len(reader.calls) == 3
 
 
 # Engagement.

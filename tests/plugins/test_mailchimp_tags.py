@@ -532,6 +532,19 @@ def test_only_what_changed_since_the_last_time_is_read_with_an_hour_of_overlap(b
     assert heard == ["new@example.com", "edge@example.com"]
 
 
+def test_a_tag_or_field_does_not_make_an_old_opt_out_look_newer_than_an_opt_in_since(bench: Bench) -> None:
+    bench.vendor.unsubscribe("p1@example.com")
+    destination = bench.destination()
+    first = [each.recorded_at for each in destination.read_suppressions(None)]
+    bench.clock.now += timedelta(days=1)
+
+    push(destination, ADD, [member(1, first_name="Ann")])
+
+    bench.clock.go(60)
+    assert (first, bench.contact("p1@example.com").changed) == ([AS_OF], (AS_OF + timedelta(days=1)).timestamp())
+    assert list(destination.read_suppressions(bench.clock.now)) == []
+
+
 def test_2500_opt_outs_take_three_pages_and_nobody_is_passed_over_when_some_leave_meanwhile(bench: Bench) -> None:
     for number in range(2_500):
         bench.clock.now = AS_OF + timedelta(seconds=number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tarfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -195,6 +195,11 @@ class Account:
         names = ",".join([*(f"members.{name}" for name in fields), "total_items"])
         yield from self.pages(f"{self._list}/members", "members", {**params, "fields": names})
 
+    def unsubscribed(self, since: str | None, fields: Sequence[str]) -> Iterator[Json]:
+        """Yield some fields of the contacts that unsubscribed after a time, or ever."""
+        later = {} if since is None else {"unsubscribed_since": since}
+        yield from self.contacts({"status": "unsubscribed", **later}, fields)
+
     def asks_twice(self) -> bool:
         """Tell whether the audience asks who signs up to confirm it."""
         reply = self._there(self._http.get(self._list, params={"fields": "double_optin"}, ok=(404,)))
@@ -224,9 +229,8 @@ class Account:
             if reply.status == 404 and may_be_gone:
                 return
             page = self._there(reply).json()
-            rows = page[name]
-            yield from rows
-            if len(rows) < PAGE or offset + len(rows) >= page["total_items"]:
+            yield from page[name]
+            if not page[name] or offset + PAGE >= page["total_items"]:
                 return
             offset += PAGE - _OVERLAP
 
@@ -321,6 +325,6 @@ def _object(text: Any) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def addresses(contacts: Collection[Mapping[str, Any]]) -> set[str]:
+def addresses(contacts: Iterable[Mapping[str, Any]]) -> set[str]:
     """Return the addresses of contacts, in lower case."""
     return {_email(each) for each in contacts} - {""}

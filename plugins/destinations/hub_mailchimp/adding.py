@@ -47,8 +47,7 @@ class Adding:
         """Leave out whom somebody archived: creating them would bring them back with another status."""
         with self._turn:
             if self._archived is None:
-                archived = self._account.contacts({"status": "archived"}, ("email_address",))
-                self._archived = addresses(list(archived))
+                self._archived = addresses(self._account.contacts({"status": "archived"}, ("email_address",)))
         for member in members:
             if member.email is None:
                 yield member.rejected("Mailchimp knows people by e-mail address")

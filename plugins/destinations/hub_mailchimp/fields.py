@@ -93,7 +93,7 @@ def values_of(attributes: Mapping[str, Any], known: Mapping[str, Field], *, new:
                 made[tag] = ""
             continue
         taken = value_of(known.get(tag) or Field(tag), value)
-        if taken is not None:
+        if taken not in {None, ""}:
             made[tag] = taken
     return made
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from hub import api
-from hub_mailchimp.account import PAGE, Account, instant
+from hub_mailchimp.account import PAGE, Account, addresses, instant
 from hub_mailchimp.bodies import moment
 from hub_mailchimp.checks import look_at
 from hub_mailchimp.destination import classify, rest_after
@@ -77,16 +77,21 @@ class MailchimpSource(api.Source[MailchimpSourceConfig]):
     def _consents(self, since: Mapping[str, str], until: datetime) -> Iterator[api.Page]:
         """Yield contacts that changed, or all of them where that is due."""
         whole = "all" not in since or until - instant(since["all"]) >= self.config.reconcile
-        wanted = {} if whole else {"since_last_changed": moment(instant(since["changed"]) - _OVERLAP)}
+        start = moment(instant(since["changed"]) - _OVERLAP) if since else None
+        wanted = {} if whole else {"since_last_changed": start}
         twice = self.account.asks_twice()
         subjects: set[str] = set()
-        # Archived contacts show only where they are asked for.
-        for query in (wanted, {**wanted, "status": "archived"}):
-            for some in _thousands(self.account.contacts(query, _CONTACT)):
-                rows = [self._consent(each, twice=twice) for each in some]
-                subjects |= {row["subject"] for row in rows} if whole else set()
-                yield api.Page({"consents": rows})
+        for some in _thousands(self.account.contacts(wanted, _CONTACT)):
+            rows = [self._consent(each, twice=twice) for each in some]
+            subjects |= {row["subject"] for row in rows} if whole else set()
+            # A later change of any kind must not make an opt-out that is known look newer than it is.
+            yield api.Page({"consents": [row for row in rows if not since or row["status"] != "unsubscribed"]})
+        if since:
+            for some in _thousands(self.account.unsubscribed(start, _CONTACT)):
+                yield api.Page({"consents": [self._consent(each, twice=twice) for each in some]})
         cursor = {"changed": moment(until), "all": moment(until) if whole else since["all"]}
+        # Whoever is archived said what they said before: that stands, and nothing is added to it.
+        subjects |= addresses(self.account.contacts({"status": "archived"}, _CONTACT[:1])) if whole else set()
         remaining = [api.Remaining("consents", sorted(subjects))] if whole else []
         yield api.Page({}, cursor=cursor, remaining=remaining)
         self._reached["consents"] = api.Reach(None, until)

@@ -24,7 +24,7 @@ LONGEST_TAG = 100
 
 @dataclass(slots=True)
 class Contact:
-    """One contact; ``before`` is the status that an archived one had."""
+    """One contact; ``before`` is the status that an archived one had, ``left`` when it unsubscribed."""
 
     email: str
     status: str
@@ -34,6 +34,7 @@ class Contact:
     opt: str = ""
     reason: str | None = None
     before: str | None = None
+    left: float = 0.0
     ip: str = ""
     source: str = "API - Generic"
     tags: set[int] = field(default_factory=set)
@@ -137,6 +138,7 @@ class World:
         known = audience.of(email)
         if known is not None:
             made.tags, made.merge_fields = known.tags, known.merge_fields
+        made.left = now if made.status == "unsubscribed" else 0.0
         made.signup = str(row.get("timestamp_signup") or "")
         opted_in = iso(now) if made.status == "subscribed" else ""
         made.opt = str(row.get("timestamp_opt") or opted_in)

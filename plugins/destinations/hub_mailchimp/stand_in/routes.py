@@ -166,12 +166,14 @@ def _found(asked: Asked) -> list[Contact]:
     query, status = asked.query, asked.query.get("status")
     if "unsubscribed_since" in query and status != "unsubscribed":
         raise _invalid("unsubscribed_since", "status must be unsubscribed")
-    since = max(seconds(query.get("since_last_changed")), seconds(query.get("unsubscribed_since")))
+    since, left = seconds(query.get("since_last_changed")), seconds(query.get("unsubscribed_since"))
     before = seconds(query.get("before_last_changed"), float("inf"))
     found = [
         each
         for each in asked.audience.contacts.values()
-        if (each.status == status if status else each.status != "archived") and since < each.changed < before
+        if (each.status == status if status else each.status != "archived")
+        and since < each.changed < before
+        and left < each.left
     ]
     if query.get("sort_field") == "last_changed":
         found.sort(key=lambda each: each.changed, reverse=query.get("sort_dir") == "DESC")
@@ -208,6 +210,8 @@ def _change_one(asked: Asked) -> Answer:
     if "status" in body and contact.status in {"unsubscribed", "cleaned"} and body["status"] == "subscribed":
         detail = f"{contact.email} is in a compliance state due to unsubscribe, bounce, or compliance review."
         raise Refusal(400, _COMPLIANCE, detail)
+    if body.get("status") == "unsubscribed" != contact.status:
+        contact.left = asked.now
     contact.status = body.get("status", contact.status)
     asked.world.write(asked.audience, contact, body.get("merge_fields") or {}, asked.now)
     return Answer(200, contact_object(contact, asked.audience))

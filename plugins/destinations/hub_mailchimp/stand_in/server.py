@@ -186,6 +186,8 @@ class MailchimpStandIn(api.StandIn):
             if contact is None:
                 contact = self.world.add_contact(audience, {"email_address": email, "status": "subscribed"}, now)
             contact.status, contact.reason, contact.changed = status, reason, now
+            if status == "unsubscribed":
+                contact.left = now
 
     def _answer(self, method: str, path: str, query: str, headers: Mapping[str, str], raw: bytes) -> Answer:
         try:
