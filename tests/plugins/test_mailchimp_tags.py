@@ -335,6 +335,35 @@ def test_a_call_that_failed_costs_one_call_more(bench: Bench, world: World, faul
     assert (tally.delivered, tally.failed, len(bench.held()), len(bench.calls())) == (20, 0, 20, 3)
 
 
+def test_who_is_found_known_is_not_created_again_when_a_field_cannot_be_written(bench: Bench) -> None:
+    bench.know(*(f"p{number}@example.com" for number in range(10)))
+    destination = bench.destination().serving("cart_reminder")
+    audience = destination.ensure_audience(TAG)
+    sent = batch(ADD, audience, people(10, first_name="Ann"))
+    bench.vendor.fault("rate-limit-bare", path=f"{LIST}/members/", every=7)
+    before = len(bench.vendor.requests)
+
+    with pytest.raises(api.TransientError):
+        list(destination.push(sent))
+    outcomes = list(destination.push(sent))
+
+    methods = [method for method, _ in bench.calls(before)]
+    assert methods == ["POST", *["PATCH"] * 7, *["PATCH"] * 4, "POST"]
+    assert {each.state for each in outcomes} == {DELIVERED}
+    assert {each.merge_fields["FNAME"] for each in bench.audience.contacts.values()} == {"Ann"}
+
+
+def test_changes_of_many_in_carts_are_a_batch_operation_too(bench: Bench) -> None:
+    destination = bench.destination().serving("cart_reminder")
+    audience = destination.ensure_audience(TAG)
+    push(destination, ADD, people(4, first_name="Ann"), audience)  # type: ignore[arg-type]
+    before = len(bench.vendor.requests)
+
+    push(destination, UPDATE, people(4, first_name="Bea"), audience)  # type: ignore[arg-type]
+
+    assert bench.calls(before) == [("POST", "/batches")]
+
+
 def test_after_a_lost_answer_contacts_are_there_once_and_their_fields_are_right(bench: Bench, world: World) -> None:
     destination = bench.destination()
     bench.vendor.world.add_tag(bench.audience, TAG, 0)

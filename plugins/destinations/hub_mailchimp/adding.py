@@ -29,6 +29,7 @@ class Adding:
         self._account = account
         self._fields = fields
         self._few = few
+        self._known: set[tuple[str, str]] = set()
         self._ready: dict[tuple[str, str], str | None] = {}
         self._broke: set[str] = set()
         self._archived: set[str] | None = None
@@ -37,10 +38,12 @@ class Adding:
     def add(self, batch: api.Batch) -> Iterator[api.Outcome]:
         """Bring members into the audience and give them the tag."""
         waiting = [member for member in batch if (batch.audience, member.key) not in self._ready]
-        if waiting:
-            waiting = yield from self._without_archived(waiting)
-            known = yield from self._create(batch, waiting)
-            yield from self._write(batch, known)
+        strangers = [member for member in waiting if (batch.audience, member.key) not in self._known]
+        if strangers:
+            strangers = yield from self._without_archived(strangers)
+            found = yield from self._create(batch, strangers)
+            self._known |= {(batch.audience, member.key) for member in found}
+        self._write(batch, [member for member in waiting if (batch.audience, member.key) in self._known])
         yield from self._tag(batch)
 
     def _without_archived(self, members: Sequence[api.Member]) -> Outcomes:
@@ -95,7 +98,7 @@ class Adding:
             self._broke.add(batch.key)
             raise api.TransientError("Mailchimp answered 500", sent=True) from None
 
-    def _write(self, batch: api.Batch, known: Sequence[api.Member]) -> Iterator[api.Outcome]:
+    def _write(self, batch: api.Batch, known: Sequence[api.Member]) -> None:
         """Write the fields of known contacts: a few one by one, more as one batch operation."""
         fields = {m.key: values_of(m.attributes, self._fields(), new=False) for m in known if m.attributes}
         changed = [member for member in known if fields.get(member.key)]
@@ -105,14 +108,16 @@ class Adding:
             self._note(batch, changed, receipt)
             return
         for member in changed:
-            left = fields[member.key]
-            for _ in range(_ROUNDS):
-                refused = self._account.write(str(member.email), left) if left else None
-                if refused is None or left.pop(refused.field or "", None) is None:
-                    break
+            self._write_one(member, fields[member.key])
             # Whoever is not there after all is told of by the tag.
             self._note(batch, [member])
-        yield from ()
+
+    def _write_one(self, member: api.Member, fields: dict[str, Any]) -> None:
+        """Write one contact's fields, again without each that is refused."""
+        for _ in range(_ROUNDS):
+            refused = self._account.write(str(member.email), fields) if fields else None
+            if refused is None or fields.pop(refused.field or "", None) is None:
+                return
 
     def _tag(self, batch: api.Batch) -> Iterator[api.Outcome]:
         """Give the tag to everybody who is ready."""
@@ -131,6 +136,7 @@ class Adding:
         for member in ready:
             outcome = self._outcome(batch, member, told)
             self._ready.pop((batch.audience, member.key), None)
+            self._known.discard((batch.audience, member.key))
             yield outcome
 
     def _outcome(self, batch: api.Batch, member: api.Member, told: Tagged) -> api.Outcome:

@@ -42,8 +42,8 @@ class Mailchimp(api.Destination[MailchimpConfig]):
         permissions=True,
     )
 
-    few = _FEW
-    """How many known contacts' fields are written one by one, before they get the tag; more are a batch operation."""
+    before_tag = _FEW
+    """How many known contacts' fields are written one by one before they get the tag; more are a batch operation."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -154,7 +154,7 @@ class Mailchimp(api.Destination[MailchimpConfig]):
     @cached_property
     def adding(self) -> Adding:
         """Return what additions of this run share."""
-        return Adding(self.account, lambda: self.fields, self.few)
+        return Adding(self.account, lambda: self.fields, self.before_tag)
 
     @property
     def fields(self) -> dict[str, Field]:
@@ -171,7 +171,7 @@ class Mailchimp(api.Destination[MailchimpConfig]):
         for member in batch:
             if not fields[member.key] or not member.email:
                 yield member.delivered()
-        if len(changed) <= self.few:
+        if len(changed) <= _FEW:
             for member in changed:
                 refused = self.account.write(str(member.email), fields[member.key])
                 yield member.rejected(refused.why) if refused else member.delivered()
@@ -190,7 +190,7 @@ class Mailchimp(api.Destination[MailchimpConfig]):
 class MailchimpAtOnce(Mailchimp):
     """The same, for mails that quote the fields and start with the tag: every field is written before its tag."""
 
-    few = bodies.OPERATIONS_A_BATCH
+    before_tag = bodies.ROWS_A_CALL
 
     def __init__(self, owner: Mailchimp) -> None:
         super().__init__(connection=owner.connection, config=owner.config, shop=owner.shop, remember=owner.remember)
