@@ -105,13 +105,21 @@ def test_only_a_persons_own_sign_up_proves_an_opt_in(bench: Bench) -> None:
     }
 
 
-def test_an_audience_that_asks_twice_proves_a_double_opt_in(bench: Bench) -> None:
-    bench.vendor.sign_up("own@example.com")
+def test_an_opt_in_is_double_where_the_audience_asks_twice_and_the_person_confirmed(bench: Bench) -> None:
+    bench.vendor.sign_up("before@example.com")
     bench.audience.double_optin = True
+    bench.vendor.sign_up("confirmed@example.com")
+    bench.vendor.sign_up("asked@example.com")
+    bench.clock.go(60)
+    bench.vendor.confirm("confirmed@example.com")
 
     rows = by_subject(Reader(bench, "consents").read())
 
-    assert rows["own@example.com"][:2] == ("subscribed", "opt_in_double")
+    assert rows == {
+        "before@example.com": ("subscribed", "opt_in_single", "2026-11-21T12:00:00+00:00", "record"),
+        "confirmed@example.com": ("subscribed", "opt_in_double", "2026-11-21T12:01:00+00:00", "record"),
+        "asked@example.com": ("pending", None, "2026-11-21T12:00:00+00:00", "record"),
+    }
 
 
 def test_settings_may_trust_every_subscription_whose_time_lifts_nothing(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hub import api
 from hub.ledger import MemberState
 from hub_mailchimp import Mailchimp, MailchimpConfig, bodies
-from hub_mailchimp.account import instant
+from hub_mailchimp.account import instant, problem
 from hub_mailchimp.settings import base_url
 from hub_mailchimp.stand_in import LIST_ID
 from hub_mailchimp.stand_in.contacts import hash_of
@@ -245,6 +245,19 @@ def test_a_value_that_its_field_refuses_costs_that_field_alone(bench: Bench) -> 
     assert states(outcomes) == {DELIVERED}
     assert [bench.contact(f"p{n}@example.com").merge_fields for n in (1, 2)] == [{"FNAME": "Ann"}] * 2
     assert bench.held() == {"p1@example.com", "p2@example.com"}
+
+
+@pytest.mark.parametrize("named", ["CITY", "merge_fields.CITY"])
+def test_a_field_is_recognised_alone_and_behind_its_object(named: str) -> None:
+    class Told:
+        status = 400
+
+        def json(self) -> dict[str, Any]:
+            return {"title": "Invalid Resource", "errors": [{"field": named, "message": "not for ann@example.com"}]}
+
+    found = problem(Told())  # type: ignore[arg-type]  # a reply, as far as it is looked at
+
+    assert (found.field, found.why) == ("CITY", f"Invalid Resource: {named}: not for the address")
 
 
 def test_a_row_that_mailchimp_refuses_is_named_and_costs_nobody_else(bench: Bench) -> None:

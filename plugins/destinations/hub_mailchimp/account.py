@@ -280,7 +280,7 @@ def instant(text: str) -> datetime:
 
 def _problem(status: int, told: Mapping[str, Any]) -> Problem:
     errors = [each for each in told.get("errors") or () if isinstance(each, dict)]
-    named = next((str(each["field"]) for each in errors if each.get("field")), None)
+    named = next((_tag(each["field"]) for each in errors if each.get("field")), None)
     said = "; ".join(f"{each.get('field')}: {each.get('message')}" for each in errors) or str(told.get("detail") or "")
     title = str(told.get("title") or status)
     return Problem(status, without_address(f"{title}: {said}" if said else title), named)
@@ -296,9 +296,14 @@ def _sort(error: Mapping[str, Any], made: Created) -> None:
         made.refused[email] = "was deleted for good at Mailchimp, where only signing up again brings the address back"
     elif error.get("field"):
         why = without_address(str(error.get("field_message") or text))
-        made.wrong[email] = (str(error["field"]), f"{error['field']}: {why}")
+        made.wrong[email] = (_tag(error["field"]), f"{_tag(error['field'])}: {why}")
     else:
         made.refused[email] = without_address(text) or "Mailchimp refuses the contact"
+
+
+def _tag(field: object) -> str:
+    """Return the merge tag that an error means: it stands alone or behind ``merge_fields.``."""
+    return str(field).rpartition(".")[2]
 
 
 def _email(told: Mapping[str, Any]) -> str:

@@ -109,10 +109,12 @@ class MailchimpSource(api.Source[MailchimpSourceConfig]):
         if status != "subscribed":
             return row
         signed_up = bool(contact.get("ip_signup"))
-        said = contact.get("timestamp_opt") or contact.get("timestamp_signup") or contact["last_changed"]
-        row |= {"recorded_at": said, "dated_by": "record" if signed_up else "file"}
+        asked, said = contact.get("timestamp_signup"), contact.get("timestamp_opt")
+        row |= {"recorded_at": said or asked or contact["last_changed"], "dated_by": "record" if signed_up else "file"}
         if signed_up:
-            row["basis"] = "opt_in_double" if twice else "opt_in_single"
+            # Whoever was there before the audience began to ask twice has one time for both.
+            confirmed = twice and asked and said and instant(said) > instant(asked)
+            row["basis"] = "opt_in_double" if confirmed else "opt_in_single"
         elif self.config.proof == "subscribed":
             row["basis"] = "opt_in_single"
         return row
