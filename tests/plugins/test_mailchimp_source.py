@@ -14,14 +14,14 @@ from hub.api import StandIn
 from hub.testing import SourceConformance
 from hub.testing.sources import NOW
 from hub_mailchimp import MailchimpSource, MailchimpSourceConfig
-from hub_mailchimp.stand_in import API_KEY, LIST_ID, MailchimpStandIn
+from hub_mailchimp.stand_in import API_KEY, LIST_ID
 from hub_mailchimp.stand_in.contacts import World
-from tests.mailchimp_kit import AS_OF, TAG, Bench, batch, member, serving
+from tests.mailchimp_kit import AS_OF, TAG, Bench, Recorded, batch, hold_against_the_vendor, member, serving
 
 DAY = timedelta(days=1)
 
 
-class Sent(MailchimpStandIn):
+class Sent(Recorded):
     """An audience with somebody of every status, and a campaign that some of them looked at."""
 
     def __init__(self) -> None:
@@ -34,6 +34,10 @@ class Sent(MailchimpStandIn):
             self.act(campaign, email, action)
         self.unsubscribe("p4@example.com")
         self.clean("p3@example.com")
+
+    def stop(self) -> None:
+        super().stop()
+        hold_against_the_vendor(self.recorded)
 
 
 class TestMailchimpSource(SourceConformance):
