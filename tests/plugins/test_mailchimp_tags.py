@@ -328,6 +328,8 @@ def test_a_contact_that_vanishes_before_it_is_tagged_is_due_again(bench: Bench) 
 def test_a_tag_that_is_gone_is_a_matter_for_the_user(bench: Bench) -> None:
     with pytest.raises(api.ConfigError, match="no tag 99"):
         push(bench.destination(), ADD, [member(1)], "99")
+    with pytest.raises(api.ConfigError, match=r"no tag x/\.\./1"):
+        push(bench.destination(), ADD, [member(1)], "x/../1")
 
 
 # What goes wrong on the way.

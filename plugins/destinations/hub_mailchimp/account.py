@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hub import api
 from hub_mailchimp import bodies
@@ -135,7 +136,7 @@ class Account:
     def batch(self, batch_id: str) -> Json | None:
         """Return how far a batch operation is; None where Mailchimp no longer knows it."""
         params = {"fields": "id,status,total_operations,finished_operations,errored_operations,response_body_url"}
-        reply = self._http.get(f"/batches/{batch_id}", params=params, ok=(404,))
+        reply = self._http.get(f"/batches/{quote(batch_id, safe='')}", params=params, ok=(404,))
         return None if reply.status == 404 else dict(reply.json())
 
     def batch_problems(self, told: Mapping[str, Any], folder: Path) -> dict[str, Problem]:
@@ -184,7 +185,9 @@ class Account:
         """Yield id and address of everybody with a tag, whatever their status."""
         everybody = dict.fromkeys(("include_unsubscribed", "include_cleaned", "include_transactional"), "true")
         fields = "members.id,members.email_address,total_items"
-        yield from self.pages(f"{self._list}/segments/{tag_id}/members", "members", {**everybody, "fields": fields})
+        yield from self.pages(
+            f"{self._list}/segments/{quote(tag_id, safe='')}/members", "members", {**everybody, "fields": fields}
+        )
 
     def contacts(self, wanted: Mapping[str, Any], fields: Sequence[str]) -> Iterator[Json]:
         """Yield some fields of the contacts that a query names, the latest change first.
@@ -216,7 +219,9 @@ class Account:
     def report(self, campaign: str, part: str, name: str, fields: Sequence[str], **params: Any) -> Iterator[Json]:
         """Yield some fields of the rows of a campaign's report; none of a campaign that is gone."""
         names = ",".join([*(f"{name}.{each}" for each in fields), "total_items"])
-        yield from self.pages(f"/reports/{campaign}/{part}", name, {**params, "fields": names}, may_be_gone=True)
+        yield from self.pages(
+            f"/reports/{quote(campaign, safe='')}/{part}", name, {**params, "fields": names}, may_be_gone=True
+        )
 
     def pages(self, path: str, name: str, params: Mapping[str, Any], *, may_be_gone: bool = False) -> Iterator[Json]:
         """Yield the objects of all pages, a thousand to a call.
@@ -235,7 +240,7 @@ class Account:
             offset += PAGE - _OVERLAP
 
     def _change(self, tag_id: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Json | None:
-        path = f"{self._list}/segments/{tag_id}"
+        path = f"{self._list}/segments/{quote(tag_id, safe='')}"
         reply = self._http.post(path, json=bodies.tagged(add, remove), ok=(404,))
         return None if reply.status == 404 else dict(reply.json())
 

@@ -127,7 +127,8 @@ class Adding:
         told = self._account.tag(batch.audience, list(bodies.by_address(ready)))
         if told is None:
             raise api.ConfigError(
-                f"there is no tag {batch.audience} in the audience any more",
+                f"there is no tag {batch.audience} in the audience any more, or it is a segment with conditions, which "
+                "takes no members",
                 next_step="Give the sync another audience; the old one is named by `hub status`.",
             )
         cleaned = [member for member in ready if told.status.get(_address(member)) == "cleaned"]
