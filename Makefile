@@ -22,6 +22,7 @@ lint: $(READY)
 
 docs: $(READY)
 	$(if $(REFERENCE),$(BIN)/cog -r $(REFERENCE))
+	$(BIN)/python docs/pictures.py
 
 fix: $(READY)
 	$(BIN)/ruff check --fix .

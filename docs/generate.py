@@ -167,8 +167,15 @@ def strategies() -> str:
         raise RuntimeError("a strategy's package has no title in docs/generate.py")
     head = ("strategy", "who is in", "settings", "evidence", "use it for", "message that suits")
     return "\n".join(
-        f"### {title}\n\n{table(head, [_strategy(each) for each in group])}" for title, group in parts if group
+        f"### {title}\n\n{table(head, [_strategy(each) for each in group])}\n{_pictures(group)}"
+        for title, group in parts
+        if group
     )
+
+
+def _pictures(group: Sequence[type[api.Segment[Any]]]) -> str:
+    """Return the strategies' pictures, one below the other."""
+    return "\n".join(f"![{each.name}: an example](pictures/{each.name}.svg)\n" for each in group)
 
 
 def _strategy(plugin: type[api.Segment[Any]]) -> tuple[str, ...]:
