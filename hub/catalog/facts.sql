@@ -66,7 +66,10 @@ select person_id, count(*) filter (kind = 'sent') as emails_received,
        count(*) filter (kind = 'opened' and human and recent) as emails_opened_90d,
        count(*) filter (kind = 'clicked' and human and recent) as emails_clicked_90d,
        max(happened_at) filter (kind in ('opened', 'clicked') and human) as last_engaged_at
-from (select *, machine is not true as human, happened_at > getvariable('as_of') - interval 2160 hours as recent
+from (select *, coalesce(not machine, kind = 'clicked' or source in (
+          -- An open that is not marked is a person's only where its source marks those of machines.
+          select source from engagement where kind = 'opened' and machine is not null and not starts_with(subject, '+'))) as human,
+             happened_at > getvariable('as_of') - interval 2160 hours as recent
       from engagement where person_id is not null and not starts_with(subject, '+'))
 group by person_id
 

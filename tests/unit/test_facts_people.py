@@ -278,6 +278,31 @@ def test_visits_and_engagement_count_in_half_open_windows(shop: Shop) -> None:
     assert facts["last_engaged_at"] == days(80).replace(tzinfo=None)
 
 
+@pytest.mark.parametrize(
+    ("other", "opened", "engaged"),
+    [({"machine": True}, 1, days(5)), ({"machine": False}, 2, days(3)), ({}, 0, days(9))],
+)
+def test_opens_that_nobody_marks_are_nobody_s(
+    shop: Shop, other: dict[str, bool], opened: int, engaged: datetime
+) -> None:
+    mail = {"subject": "1", "campaign": "c", "kind": "opened"}
+    shop.load(
+        {
+            "customers": [{"customer_id": "1", "email": "a@x.example"}],
+            "engagement": [
+                mail | {"happened_at": days(5)},
+                mail | {"kind": "clicked", "happened_at": days(9)},
+                mail | {"happened_at": days(3)} | other,
+            ],
+        }
+    )
+
+    facts = shop.facts("emails_opened_90d", "emails_clicked_90d", "last_engaged_at")[ME]
+    assert facts == {
+        "emails_opened_90d": opened, "emails_clicked_90d": 1, "last_engaged_at": engaged.replace(tzinfo=None),
+    }  # fmt: skip
+
+
 def test_product_types_are_those_of_counted_orders(shop: Shop) -> None:
     lines = [
         {"order_id": n, "line": "1", "product_type": t}
