@@ -69,20 +69,27 @@ class PredictedShop:
     as_of: datetime = AS_OF
     orders: list[dict[str, Any]] = field(default_factory=list)
     carts: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[dict[str, Any]] = field(default_factory=list)
     people: dict[str, None] = field(default_factory=dict)
 
     def order(self, name: str, age: timedelta, total: Any = 50, **more: Any) -> None:
         """Add a paid order placed so long ago."""
         self.people.setdefault(name)
         row = {"order_id": f"o{len(self.orders)}", "customer_id": name, "placed_at": self.as_of - age}
-        self.orders.append(row | {"total": f"{total:.2f}", "refunded": None, "status": "paid"} | more)
+        unless = {"refunded": None, "status": "paid", "test": None, "cart_id": None}
+        self.orders.append(row | {"total": f"{total:.2f}"} | unless | more)
 
     def cart(self, name: str, age: timedelta, total: Any = 50, **more: Any) -> None:
         """Add a cart begun, and last changed, so long ago."""
         self.people.setdefault(name)
         row = {"cart_id": f"k{len(self.carts)}", "customer_id": name, "created_at": self.as_of - age}
-        changed = {"updated_at": None, "completed_at": None}
-        self.carts.append(row | {"total": None if total is None else f"{total:.2f}"} | changed | more)
+        unless = {"updated_at": None, "completed_at": None, "recovery_url": None, "step": None}
+        self.carts.append(row | {"total": None if total is None else f"{total:.2f}"} | unless | more)
+
+    def line(self, quantity: int | None, price: Any) -> None:
+        """Add a line to the last cart."""
+        row = {"cart_id": self.carts[-1]["cart_id"], "line": f"{len(self.lines)}", "quantity": quantity}
+        self.lines.append(row | {"unit_price": None if price is None else f"{price:.2f}"})
 
     def buyers(self, buyers: Buyers, prefix: str = "c") -> None:
         """Add simulated customers, their times in whole seconds."""
@@ -111,7 +118,7 @@ class PredictedShop:
     def _tables(self, backwards: bool) -> dict[str, pa.Table]:
         known = self.as_of - 5000 * DAY
         customers = [{"customer_id": name, "email": f"{name}@example.com", "created_at": known} for name in self.people]
-        rows = {"customers": customers, "orders": self.orders, "carts": self.carts}
+        rows = {"customers": customers, "orders": self.orders, "carts": self.carts, "cart_lines": self.lines}
         step = -1 if backwards else 1
         return {name: pa.Table.from_pylist(found[::step]) for name, found in rows.items() if found}
 

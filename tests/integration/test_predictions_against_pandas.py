@@ -67,6 +67,8 @@ def shop_of(seed: int, people: int = 5_000) -> PredictedShop:
         else:
             shop.cart(name, age, value)
             shop.order(name, later, value or 50)
+        for _ in range(rng.integers(0, 3)):
+            shop.line(int(rng.integers(1, 4)), None if rng.random() < 0.1 else float(rng.integers(5, 100)))
     return shop
 
 
@@ -158,7 +160,17 @@ class ByHand:
     def carts(self) -> pd.DataFrame:
         """Every cart with what was known when it was left, and what became of it, one cart after the other."""
         made = []
+        lines: dict[str, list[dict[str, Any]]] = {}
+        for line in self.shop.lines:
+            lines.setdefault(line["cart_id"], []).append(line)
         for row in self.shop.carts:
+            own_lines = lines.get(row["cart_id"], [])
+            prices = [None if each["unit_price"] is None else float(each["unit_price"]) for each in own_lines]
+            worth = (
+                sum(each["quantity"] * price for each, price in zip(own_lines, prices, strict=True))
+                if prices and None not in prices
+                else np.nan
+            )
             done = row["completed_at"]
             left = row["created_at"] if done is not None else row["updated_at"] or row["created_at"]
             own = self.placed.get(row["customer_id"], [])
@@ -173,7 +185,8 @@ class ByHand:
                     "end": end,
                     "open": done is None and not [time for time in own if time > left],
                     "active": max(left, done or left),
-                    "value": np.nan if row["total"] is None else float(row["total"]),
+                    "value": worth if row["total"] is None else float(row["total"]),
+                    "items": sum(each["quantity"] for each in own_lines),
                     "orders": len(before),
                     "days": (left - max(before)) / DAY if before else 0.0,
                 }
@@ -232,7 +245,7 @@ def seen(carts: pd.DataFrame) -> pd.DataFrame:
         {
             "value": np.log(1 + carts["value"].fillna(0)),
             "unknown": carts["value"].isna().astype(float),
-            "items": 0.0,
+            "items": np.log(1 + carts["items"]),
             "bought": (carts["orders"] > 0).astype(float),
             "orders": np.log(1 + carts["orders"]),
             "days": np.log(1 + carts["days"]),

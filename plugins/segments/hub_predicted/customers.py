@@ -110,10 +110,10 @@ class LikelyLost(FromPurchases[LikelyLostConfig]):
 
     Who: people with at least two purchases whose probability of being alive, which is of not having left for good, is
     at most max_alive (0.25). The model BG/NBD (Fader, Hardie and Lee, 2005), fitted to the shop's own orders at as_of,
-    judges everybody by their own rhythm: two months of silence mean much for who bought weekly and nothing for who
-    buys twice a year. A purchase is a day with counted orders worth something. Of who bought once the model cannot
-    say whether they left: they are out for insufficient data, one-and-done and lost have them. Where orders are older
-    than the carts, nobody is added until they catch up.
+    judges everybody by their own rhythm: two months of silence mean much for somebody who bought weekly and nothing
+    for somebody who buys twice a year. A purchase is a day with counted orders worth something. Of those who bought
+    once the model cannot say whether they left: they are out for insufficient data, one-and-done and lost have them.
+    Where orders are older than the carts, nobody is added until they catch up.
 
     It refuses with less than 500 customers, 100 who came back, 20 with three purchases or 180 days of history, without
     an order in 30 days (as Klaviyo does for its predictions), and where many buy at fixed intervals: the model takes
@@ -121,7 +121,7 @@ class LikelyLost(FromPurchases[LikelyLostConfig]):
     and how the model would have done on the last weeks, fitted without them. Needs audience-hub[predicted].
 
     Use it for: win-back while it is worth it, a question why, leaving them out of paid audiences. Message that suits:
-    what is new since they were last here; the best offer goes to who is worth it by `spend`.
+    what is new since they were last here; the best offer goes to those who were worth it (`spend`).
     """
 
     name = "likely-lost"
@@ -144,7 +144,7 @@ class LikelyToReturn(FromPurchases[LikelyToReturnConfig]):
 
     Who: people whose probability of at least one purchase in the next horizon (90d) is at least min_probability
     (0.5). It follows from the model BG/NBD (Fader, Hardie and Lee, 2005), fitted to the shop's own orders at as_of:
-    how often they bought, how long ago, and what others like them did. Who bought once has such a probability too.
+    how often they bought, how long ago, and what others like them did. Those who bought once have one too.
     Seasons are unknown to the model. Refusals and what the output shows are as for likely-lost. Needs
     audience-hub[predicted].
 
@@ -179,7 +179,7 @@ class TopPredictedValue(FromPurchases[TopPredictedValueConfig]):
     Who: people whose expected net spend in the next horizon (365d) reaches the percentile (90) of everybody who ever
     bought, or min_value where it is set. It is the expected number of purchases by BG/NBD (Fader, Hardie and Lee,
     2005) times the expected worth of one by Gamma-Gamma (Fader and Hardie, 2013), both fitted to the shop's own
-    orders at as_of; it is not discounted, and leaves returns out that are still to come. Of who bought once a
+    orders at as_of; it is not discounted, and leaves returns out that are still to come. Of those who bought once a
     purchase is expected to be worth what it is on average. Refusals and what the output shows are as for likely-lost;
     it also refuses where what purchases are worth differs too widely to have a mean. Needs audience-hub[predicted].
 

@@ -152,7 +152,7 @@ def _worth(customers: Customers) -> tuple[GammaGamma | None, str | None, tuple[s
     if abs(correlation) <= CORRELATED:
         return model, None, (told,)
     more = "more" if correlation > 0 else "less"
-    return model, None, (told, f"who buys often spends {more} each time here, which the model of worth leaves out")
+    return model, None, (told, f"those who buy often spend {more} each time here, which the model of worth leaves out")
 
 
 def _correlation(first: Array, second: Array) -> float:
