@@ -13,7 +13,7 @@ import pyarrow as pa
 from hub import api
 from hub_predicted.buying import BgNbd, fit_buying
 from hub_predicted.likelihood import Array, Found
-from hub_predicted.purchases import Customers, Regularity, read_past, regularity, span
+from hub_predicted.purchases import FEWEST_PURCHASES, Customers, Regularity, read_past, regularity, span
 from hub_predicted.worth import GammaGamma, fit_worth
 
 WEEK = timedelta(weeks=1)
@@ -73,7 +73,8 @@ def fitted(catalog: api.Reader, instant: datetime) -> Forecast:
         *worth_notes,
         *_trial(past.then, trial),
     )
-    regular = regularity(catalog, instant)
+    often = int((past.now.histories.repeats >= FEWEST_PURCHASES - 1).sum())
+    regular = regularity(catalog, instant, often)
     return Forecast(buying, worth, notes, None, no_worth, regular, history, instant - trial)
 
 
@@ -124,8 +125,12 @@ def _told_buying(customers: Customers, found: Found, first: datetime, instant: d
     return (
         f"BG/NBD fitted at {instant:%Y-%m-%d %H:%M} UTC to {len(customers.histories):,} customers, "
         f"{customers.came_back:,} of whom came back, since {first:%Y-%m-%d}: {_listed(values)} (weeks), "
-        f"log-likelihood {found.log_likelihood:,.1f}{unsure}"
+        f"log-likelihood {found.log_likelihood:,.1f}{_of(found, customers)}{unsure}"
     )
+
+
+def _of(found: Found, customers: Customers) -> str:
+    return "" if found.cases == len(customers.histories) else f" of {found.cases:,} of them"
 
 
 def _listed(values: Any) -> str:

@@ -17,52 +17,57 @@ MOST_CARTS = 200_000
 # A cart is left at its last change; one that was completed at its last change, when it was begun, for the change before
 # is not known. It was abandoned if nothing happened for an hour, and recovered if within a week it was completed or the
 # person ordered. What is known of a cart is what was known when it was left: the checkout step is not, for shops keep
-# only the last one.
+# only the last one. Only the people with one of the carts that are looked at are read further.
 _CARTS = """
-with bought as (
+with told as (
     select
-        person_id, placed_at,
-        row_number() over (partition by person_id order by placed_at, system, order_id) as orders
-    from orders
-    where counted and person_id is not null and placed_at <= $as_of
-),
-placed as (
-    select person_id, placed_at, max(orders) as orders from bought group by person_id, placed_at
-),
-told as (
-    select
-        person_id, system, cart_id, total, created_at, changed_at, open, completed,
+        person_id, system, cart_id, total, created_at, changed_at,
         case when completed then completed_at end as completed_at,
         case when completed and changed_at >= completed_at then created_at else changed_at end as left_at
     from carts
     where person_id is not null and changed_at <= $as_of
 ),
-latest as (
-    select system, cart_id from (
+past as (
+    select person_id, system, cart_id, false as is_latest from told
+    where left_at > $as_of - $window and left_at <= $as_of - interval 168 hours
+    order by left_at desc, system, cart_id
+    limit $most
+),
+recent as (
+    select person_id, system, cart_id, true as is_latest from (
         select * from told
+        where greatest(changed_at, completed_at) > $as_of - interval 168 hours
         qualify row_number() over (
             partition by person_id
             order by greatest(changed_at, completed_at) desc, created_at desc, system, cart_id desc
         ) = 1
     ) as last
-    where open and not exists (
+    -- An order that names its cart ends it, even where the cart was touched once more afterwards.
+    where completed_at is null and not exists (
         select 1 from orders
         where orders.system = last.system and orders.cart_id = last.cart_id
             and orders.counted and orders.placed_at <= $as_of
     )
 ),
+picked as (
+    from past union all from recent
+),
+placed as (
+    select person_id, placed_at, sum(count(*)) over (partition by person_id order by placed_at) as orders
+    from orders semi join picked using (person_id)
+    where counted and placed_at <= $as_of
+    group by person_id, placed_at
+),
 ended as (
     select told.*, least(told.completed_at, placed.placed_at) as ended_at
-    from told asof left join placed
-        on told.person_id = placed.person_id and told.left_at < placed.placed_at
+    from (from told semi join picked using (person_id)) as told
+    asof left join placed on told.person_id = placed.person_id and told.left_at < placed.placed_at
 ),
 judged as (
     select
-        * exclude (ended_at),
+        *,
         coalesce(ended_at >= left_at + interval 1 hour, true) as abandoned,
-        coalesce(ended_at <= left_at + interval 168 hours, false) as recovered,
-        date_diff('microsecond', left_at, ended_at) / 3600000000.0 as hours_to_end,
-        left_at <= $as_of::timestamp - interval 168 hours as is_past
+        coalesce(ended_at <= left_at + interval 168 hours, false) as recovered
     from ended
 ),
 remembered as (
@@ -76,9 +81,9 @@ remembered as (
     )
 ),
 chosen as (
-    select remembered.*, latest.cart_id is not null and open and not is_past as is_open
-    from remembered left join latest using (system, cart_id)
-    where left_at > $as_of - $window and (is_past and abandoned or is_open)
+    select remembered.*, picked.is_latest as is_open
+    from remembered join picked using (person_id, system, cart_id)
+    where case when is_latest then ended_at is null else abandoned end
 ),
 lines as (
     select system, cart_id, sum(quantity) as items,
@@ -95,12 +100,12 @@ select
     date_diff('microsecond', placed.placed_at, chosen.left_at) / 86400000000.0 as days_since_order,
     chosen.recovered_before::double as recovered_before,
     chosen.lost_before::double as lost_before,
-    chosen.recovered, chosen.hours_to_end,
+    chosen.recovered,
+    date_diff('microsecond', chosen.left_at, chosen.ended_at) / 3600000000.0 as hours_to_end,
     date_diff('microsecond', chosen.left_at, $as_of::timestamp) / 3600000000.0 as age
 from chosen
 asof left join placed on chosen.person_id = placed.person_id and chosen.left_at >= placed.placed_at
 left join lines using (system, cart_id)
-qualify is_open or row_number() over (partition by is_open order by age, system, cart_id) <= $most
 order by age desc, system, cart_id
 """
 

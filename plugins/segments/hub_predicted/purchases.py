@@ -56,8 +56,10 @@ from orders
 where counted and person_id is not null and net > 0 and placed_at <= $instant::timestamp
 """
 _REGULAR = f"""{_DAYS},
+-- Of many every n-th, by the second in which they came first: that does not depend on who is who.
 often as (
-    select person_id from days group by person_id having count(*) >= $fewest
+    select person_id from days group by person_id
+    having count(*) >= $fewest and epoch_us(min(bought_at)) // 1000000 % $every = 0
 ),
 gaps as (
     select person_id, date_diff('microsecond', lag(bought_at) over (
@@ -71,6 +73,7 @@ select count(*) as people, count(*) filter (spread <= $spread) as regular from s
 """
 FEWEST_PURCHASES = 4
 SPREAD = 0.15
+ENOUGH = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +154,12 @@ def read_past(catalog: api.Reader, instant: datetime, cut: datetime) -> Past:
     )
 
 
-def regularity(catalog: api.Reader, instant: datetime) -> Regularity:
-    """Count who bought on at least four days, and whose times between them differ by less than random ones do."""
-    values = {"instant": instant, "fewest": FEWEST_PURCHASES, "spread": SPREAD}
+def regularity(catalog: api.Reader, instant: datetime, often: int) -> Regularity:
+    """Count who bought on at least four days, and whose times between them differ by less than random ones do.
+
+    ``often`` is how many bought so often; of many more than enough some are looked at.
+    """
+    every = max(1, often // ENOUGH)
+    values = {"instant": instant, "fewest": FEWEST_PURCHASES, "spread": SPREAD, "every": every}
     found = catalog.table(_REGULAR, values).to_pylist()[0]
     return Regularity(found["people"], found["regular"])
