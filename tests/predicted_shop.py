@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from hub import api
 from hub.catalog import Catalog, CatalogSettings, Session
+from hub.segments import Definition, SegmentResult, run_segments
 
 AS_OF = datetime(2026, 3, 1, 12)
 DAY = timedelta(days=1)
@@ -126,3 +127,28 @@ class PredictedShop:
 def people_of(session: Session) -> dict[int, str]:
     """Return everybody's name by person_id."""
     return dict(session.con.execute("select person_id, customer_id from people").fetchall())
+
+
+def ran(session: Session, definition: Definition) -> SegmentResult:
+    """Run a segment; a failure is the test's failure."""
+    result = run_segments(session, [definition])[definition.name]
+    if result.error is not None:
+        raise result.error
+    return result
+
+
+def evidence(session: Session, definition: Definition) -> dict[str, dict[str, Any]]:
+    """Return the evidence of a segment's members by name."""
+    result = ran(session, definition)
+    assert result.table is not None, result.refused
+    names = people_of(session)
+    answer = session.con.execute(f"select * from {result.table}")
+    columns = [column[0] for column in answer.description or ()]
+    return {names[row[0]]: dict(zip(columns[1:], row[1:], strict=True)) for row in answer.fetchall()}
+
+
+def shop_of(seed: int = 1, size: int = 600, **more: Any) -> PredictedShop:
+    """Return a shop of simulated customers."""
+    shop = PredictedShop()
+    shop.buyers(simulate(seed, size, **more))
+    return shop

@@ -165,39 +165,7 @@ class ByHand:
     @cached_property
     def carts(self) -> pd.DataFrame:
         """Every cart with what was known when it was left, and what became of it, one cart after the other."""
-        made = []
-        lines: dict[str, list[dict[str, Any]]] = {}
-        for line in self.shop.lines:
-            lines.setdefault(line["cart_id"], []).append(line)
-        for row in self.shop.carts:
-            own_lines = lines.get(row["cart_id"], [])
-            prices = [None if each["unit_price"] is None else float(each["unit_price"]) for each in own_lines]
-            worth = (
-                sum(each["quantity"] * price for each, price in zip(own_lines, prices, strict=True))
-                if prices and None not in prices
-                else np.nan
-            )
-            done = row["completed_at"]
-            left = row["created_at"] if done is not None else row["updated_at"] or row["created_at"]
-            own = self.placed.get(row["customer_id"], [])
-            after = [time for time in (*own, done) if time is not None and time > left]
-            end = min(after, default=None)
-            before = [time for time in own if time <= left]
-            made.append(
-                {
-                    "cart": row["cart_id"],
-                    "who": row["customer_id"],
-                    "left": left,
-                    "end": end,
-                    "open": done is None and not [time for time in own if time > left],
-                    "active": max(left, done or left),
-                    "value": worth if row["total"] is None else float(row["total"]),
-                    "items": sum(each["quantity"] for each in own_lines),
-                    "orders": len(before),
-                    "days": (left - max(before)) / DAY if before else 0.0,
-                }
-            )
-        frame = pd.DataFrame(made)
+        frame = pd.DataFrame([self._cart(row) for row in self.shop.carts])
         hours = (frame["end"] - frame["left"]) / pd.Timedelta(hours=1)
         frame["hours"] = hours
         frame["abandoned"] = ~(hours < 1)
@@ -210,6 +178,35 @@ class ByHand:
                 for who, left in zip(frame["who"], frame["left"], strict=True)
             ]
         return frame
+
+    def _cart(self, row: dict[str, Any]) -> dict[str, Any]:
+        done = row["completed_at"]
+        left = row["created_at"] if done is not None else row["updated_at"] or row["created_at"]
+        own = self.placed.get(row["customer_id"], [])
+        after = [time for time in (*own, done) if time is not None and time > left]
+        before = [time for time in own if time <= left]
+        lines = self.lines.get(row["cart_id"], [])
+        prices = [np.nan if each["unit_price"] is None else float(each["unit_price"]) for each in lines]
+        worth = sum(each["quantity"] * price for each, price in zip(lines, prices, strict=True)) if lines else np.nan
+        return {
+            "cart": row["cart_id"],
+            "who": row["customer_id"],
+            "left": left,
+            "end": min(after, default=None),
+            "open": done is None and not [time for time in own if time > left],
+            "active": max(left, done or left),
+            "value": worth if row["total"] is None else float(row["total"]),
+            "items": sum(each["quantity"] for each in lines),
+            "orders": len(before),
+            "days": (left - max(before)) / DAY if before else 0.0,
+        }
+
+    @cached_property
+    def lines(self) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for line in self.shop.lines:
+            found.setdefault(line["cart_id"], []).append(line)
+        return found
 
     @staticmethod
     def _earlier(carts: pd.DataFrame, left: Any, came: bool) -> int:

@@ -12,9 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from hub.catalog import Session
-from hub.segments import Definition, SegmentResult, explain, run_segments
+from hub.segments import Definition, explain
 from hub_predicted import LikelyToRecover
-from tests.predicted_shop import AS_OF, DAY, PredictedShop, people_of
+from tests.predicted_shop import AS_OF, DAY, PredictedShop, evidence, people_of, ran
 from tests.segment_shop import defined
 
 HOUR = timedelta(hours=1)
@@ -37,20 +37,8 @@ def shop_of(lost: int = 500, recovered: int = 100, hours: tuple[float, ...] = (2
     return shop
 
 
-def ran(session: Session, definition: Definition = EVERY) -> SegmentResult:
-    result = run_segments(session, [definition])[definition.name]
-    assert result.error is None, result.error
-    return result
-
-
 def told(session: Session, definition: Definition = EVERY) -> dict[str, dict[str, Any]]:
-    """Return the evidence by name."""
-    result = ran(session, definition)
-    assert result.table is not None, result.refused
-    names = people_of(session)
-    answer = session.con.execute(f"select * from {result.table}")
-    columns = [column[0] for column in answer.description or ()]
-    return {names[row[0]]: dict(zip(columns[1:], row[1:], strict=True)) for row in answer.fetchall()}
+    return evidence(session, definition)
 
 
 # What is learned from
@@ -223,7 +211,7 @@ def test_what_tells_carts_apart_is_found_and_its_calibration_shown() -> None:
         shop.cart(name, 2 * HOUR, value)
 
     with shop.session() as session:
-        fitted, trial = ran(session).notes
+        fitted, trial = ran(session, EVERY).notes
         found = told(session)
 
     fifths = [
@@ -241,7 +229,7 @@ def test_what_tells_carts_apart_is_found_and_its_calibration_shown() -> None:
 
 def test_carts_that_nothing_tells_apart_are_told_as_such() -> None:
     with shop_of().session() as session:
-        notes = ran(session).notes
+        notes = ran(session, EVERY).notes
 
     assert notes[-1] == "the model hardly tells carts apart here: treat all of them alike"
 
@@ -312,11 +300,14 @@ def test_an_earlier_instant_sees_nothing_of_what_came_after_it() -> None:
     earlier = AS_OF - 25 * DAY
     cut.orders = [row for row in cut.orders if row["placed_at"] <= earlier]
     cut.carts = [row for row in cut.carts if row["created_at"] <= earlier]
+    later = earlier + 5 * HOUR
+    whole.cart("ann", 25 * DAY + 2 * HOUR, 50, cart_id="of ann", updated_at=later, completed_at=later)
+    cut.cart("ann", 25 * DAY + 2 * HOUR, 50, cart_id="of ann")
 
     with whole.session(as_of=earlier) as session, cut.session(as_of=earlier) as before:
         assert told(session) == told(before)
-        assert ran(session).notes == ran(before).notes
-        assert told(session)
+        assert ran(session, EVERY).notes == ran(before, EVERY).notes
+        assert "ann" in told(session)
 
 
 # Refusals
@@ -340,7 +331,7 @@ def test_with_too_few_carts_there_is_no_answer(lost: int, recovered: int, reason
     shop.order("ann", 300 * DAY, 50)
 
     with shop.session() as session:
-        result = ran(session)
+        result = ran(session, EVERY)
 
     assert result.refused == (None if reason is None else f"too_little_data: {reason}")
 
