@@ -154,6 +154,21 @@ def test_only_the_latest_cart_counts_as_long_as_it_is_open(case: str) -> None:
     assert found.get("ann", {}).get("cart_id") == expected
 
 
+@pytest.mark.parametrize(
+    ("age", "member"),
+    [(5 * HOUR - MICROSECOND, False), (5 * HOUR, True), (48 * HOUR - MICROSECOND, True), (48 * HOUR, False)],
+)
+def test_ages_of_ones_own_are_half_open_too(age: timedelta, member: bool) -> None:
+    shop = shop_of()
+    shop.cart("ann", age, 50)
+    shop.cart("bob", 6 * HOUR, 50)
+
+    with shop.session() as session:
+        found = told(session, defined(LikelyToRecover, min_probability=0, min_age="5h", max_age="2d"))
+
+    assert set(found) == ({"ann", "bob"} if member else {"bob"})
+
+
 def test_evidence_is_the_cart_with_its_lines_and_its_way_back() -> None:
     shop = shop_of()
     shop.cart("ann", DAY, 59.9, cart_id="k-ann", recovery_url="https://shop.example/cart/7", step="payment")

@@ -383,6 +383,15 @@ def test_the_fit_of_worth_is_the_top_that_another_way_of_climbing_finds() -> Non
     assert float(model.log_likelihood(x, worth).sum()) == pytest.approx(found.log_likelihood, abs=1e-6)
 
 
+def test_a_shop_of_one_price_has_that_price_for_its_mean() -> None:
+    x, _ = spent(2, 500)
+
+    model, found = fit_worth(x, np.full(500, 20.0))
+
+    assert (found.converged, found.errors) == (True, None)
+    assert model.mean == pytest.approx(20, rel=1e-3)
+
+
 def test_worth_that_differs_without_bound_has_no_mean() -> None:
     model, found = fit_worth(*spent(2, 3_000, (2.0, 0.7, 10.0)))
 
