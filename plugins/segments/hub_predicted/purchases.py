@@ -48,7 +48,7 @@ select
     (spent - coalesce(spent_then, 0))::double as spent_since
 from customers
 -- Sorted by what the fit sees, so that it does not depend on who is who.
-order by repeats, recency, age, worth, purchases_since, spent_since, person_id
+order by repeats, recency, age, worth, person_id
 """
 _SPAN = """
 select min(placed_at) as first_at, max(placed_at) as last_at
