@@ -12,7 +12,7 @@ from hub import api
 from hub_predicted.likelihood import Array
 
 WEEK = timedelta(days=7)
-MOST_CARTS = 200_000
+MOST_CARTS = 100_000
 
 # A cart is left at its last change; one that was completed at its last change, when it was begun, for the change before
 # is not known. It was abandoned if nothing happened for an hour, and recovered if within a week it was completed or the
