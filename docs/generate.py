@@ -150,6 +150,7 @@ _GROUPS = {
     "hub_carts": "Carts and browsing",
     "hub_lifecycle": "Lifecycle",
     "hub_rfm": "RFM",
+    "hub_predicted": "Predicted",
     "hub_engagement": "Engagement",
     "hub_people": "People",
     "hub_sql": "Your own select",

@@ -7,6 +7,7 @@ together, runs equal bases once, and explains any person by the condition that d
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +17,7 @@ from hub.api.settings import Config
 from hub.api.tables import Table
 
 SegmentConfigT = TypeVar("SegmentConfigT", bound=Config)
+AnswerT = TypeVar("AnswerT")
 
 
 class Test(StrEnum):
@@ -195,12 +197,20 @@ class Reader(Protocol):
     def table(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
         """Return the answer to a select as an Arrow table; strategies that ask the same share it."""
 
+    def once(self, work: Callable[..., AnswerT], *arguments: Hashable) -> AnswerT:
+        """Return ``work(catalog, *arguments)``, done once for all strategies that ask for it with equal arguments.
+
+        For what costs more than a select and is the same for several strategies, such as a fitted model. ``work`` is
+        a function of a module, so that it is the same one each time, and pure in catalog and arguments.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What ``prepare`` adds to the select: further parameters and an Arrow table named ``prepared``.
 
-    A parameter with the name of a setting takes its place. ``notes`` are sentences for the user: what was fitted, what
+    A parameter with the name of a setting takes its place. Segments whose selects, parameters and tables are equal
+    share one base. ``notes`` are sentences for the user: what was fitted, what
     the data could not say. ``refused`` says why there is no answer, such as too few people to rank: the segment and
     what is made of it then have none, and audiences stay as they are.
     """

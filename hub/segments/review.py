@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from hub.api import PluginError, Prepared, Segment
 from hub.segments.check import Checker, Statement
@@ -14,6 +14,8 @@ from hub.segments.strategies import bound_values, described
 
 _SOME_DAY = datetime(2026, 1, 1)  # noqa: DTZ001  # UTC without a zone, as everywhere in a session
 
+AnswerT = TypeVar("AnswerT")
+
 
 class _NoCatalog:
     """Answers nothing, so that only strategies that ask nothing get through ``prepare``."""
@@ -22,6 +24,9 @@ class _NoCatalog:
 
     def table(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
         raise PluginError(f"there is no catalog yet to answer {sql} with {parameters or 'no parameters'}")
+
+    def once(self, work: Callable[..., AnswerT], *arguments: Hashable) -> AnswerT:
+        return work(self, *arguments)
 
 
 def review(definitions: Iterable[Definition]) -> Iterator[PluginError]:
@@ -38,6 +43,10 @@ def review(definitions: Iterable[Definition]) -> Iterator[PluginError]:
 def _review(checker: Checker, definition: Definition, strategy: Segment[Any]) -> Iterator[PluginError]:
     own = [table.name for table in strategy.tables]
     prepared = isolated(definition, lambda: strategy.prepare(_NoCatalog(), _SOME_DAY))
+    if isinstance(prepared, Prepared) and prepared.refused is not None:
+        # It asked for no data, so no data will change its mind.
+        yield described(definition, PluginError(prepared.refused))
+        return
     known = (
         None if not isinstance(prepared, Prepared) else {**definition.settings, **prepared.parameters, "as_of": None}
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -52,7 +52,7 @@ def run_segments(
 def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str, Compiled | PluginError]:
     """Make every strategy ready to run; one that cannot be is there with its error."""
     checker = Checker(session.con)
-    answers: dict[str, Any] = {}
+    answers: dict[Hashable, Any] = {}
     ready: dict[str, Compiled | PluginError] = {}
     for definition in chosen:
         if definition.strategy is not None or definition.error is not None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from enum import Enum
 from hashlib import sha256
 from importlib.metadata import packages_distributions
-from typing import Any
+from io import RawIOBase
+from typing import Any, TypeVar
 
 from hub.api import FACTS, TABLES, ColumnValue, Condition, HubError, Percentile, PluginError, Segment
 from hub.catalog import FACT_COLUMNS, overwritten, tables_behind
@@ -17,6 +18,8 @@ from hub.segments.check import Checker, Statement
 from hub.segments.definitions import Definition
 from hub.segments.session import SessionLike
 from hub.segments.statements import Query, known_values, predicate, temporary_table, value_at_rank
+
+AnswerT = TypeVar("AnswerT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class CatalogReader:
     """
 
     def __init__(
-        self, session: SessionLike, checker: Checker, own_tables: Iterable[str], answers: dict[str, Any]
+        self, session: SessionLike, checker: Checker, own_tables: Iterable[str], answers: dict[Hashable, Any]
     ) -> None:
         self._session = session
         self._checker = checker
@@ -125,9 +128,17 @@ class CatalogReader:
             self._answers[asked] = self._session.con.sql(statement.sql, params=bound).to_arrow_table()
         return self._answers[asked]
 
+    def once(self, work: Callable[..., AnswerT], *arguments: Hashable) -> AnswerT:
+        """Return ``work(self, *arguments)``, done once on this session."""
+        asked = (work, arguments)
+        if asked not in self._answers:
+            self._answers[asked] = work(self, *arguments)
+        answer: AnswerT = self._answers[asked]
+        return answer
+
 
 def compile_strategy(
-    session: SessionLike, checker: Checker, answers: dict[str, Any], definition: Definition
+    session: SessionLike, checker: Checker, answers: dict[Hashable, Any], definition: Definition
 ) -> Compiled:
     """Check a definition's select, run its ``prepare``, and settle its rule.
 
@@ -225,17 +236,42 @@ def fact_columns(compiled: Iterable[Compiled]) -> frozenset[str] | None:
 def keep_base(session: SessionLike, compiled: Compiled) -> str:
     """Return the table with the base's answer, computed by the first segment that asks for it.
 
-    The table is named after the select and the values that it names: equal bases find the same one.
+    The table is named after the select, the values that it names and what was prepared for it: equal bases find the
+    same one.
     """
     if compiled.reads_facts_only:
         return "facts"
     query = compiled.query
-    own = compiled.name if compiled.table is not None else ""
-    text = repr((query.sql, sorted(query.values.items(), key=lambda item: item[0]), session.as_of, own))
+    prepared = "" if compiled.table is None else _digest(compiled.table)
+    text = repr((query.sql, sorted(query.values.items(), key=lambda item: item[0]), session.as_of, prepared))
     name = f"base_{sha256(text.encode()).hexdigest()[:16]}"
     answer = Query(f"select * from {query.sql}", query.values)
     execute(session, temporary_table(name, answer, replace=False), compiled.table)
     return name
+
+
+class _Digest(RawIOBase):
+    """A file of which nothing is kept but its digest."""
+
+    def __init__(self) -> None:
+        self.sha = sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.sha.update(data)
+        return len(data)
+
+
+def _digest(table: Any) -> str:
+    """Return a digest of an Arrow table's schema and values."""
+    import pyarrow as pa  # noqa: PLC0415  # heavy, and few strategies bring a table
+
+    file = _Digest()
+    with pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table)
+    return file.sha.hexdigest()
 
 
 def execute(session: SessionLike, query: Query, prepared: Any = None) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from hub.segments import Definition, explain, run_segments
 from tests.strategy_shop import DAY, HOUR, Shop, a_shop, line
 
 PLUGINS = Plugins()
-NEEDS_MANY = {"rfm"}
+NEEDS_MANY = {"rfm", "likely-lost", "likely-to-recover", "likely-to-return", "top-predicted-value"}
 
 
 def definitions() -> list[Definition]:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from hub import api
-from hub.segments import Definition, explain, run_segments
+from hub.segments import Definition, explain, review, run_segments
 from tests.segment_shop import DAY, Shop, defined, members
 
 FEWEST = 3
@@ -117,6 +117,82 @@ def test_strategies_that_ask_the_same_in_prepare_share_the_answer() -> None:
     assert seen["first"][0] is seen["second"][0]
     assert [seen[name][0]["n"][0].as_py() for name in ("first", "third")] == [2, 1]
     assert seen["first"][1] is not seen["first"][0]
+
+
+def means(catalog: api.Reader, least: int) -> float:
+    counted = catalog.table("select avg(net)::double as mean from orders where net >= $least", {"least": least})
+    FITTED.append((least, counted["mean"][0].as_py()))
+    return FITTED[-1][1]
+
+
+FITTED: list[tuple[int, float]] = []
+
+
+def test_work_that_several_strategies_ask_for_with_equal_arguments_is_done_once_for_each_run() -> None:
+    def asks(name: str, least: int) -> Definition:
+        def prepare(self: api.Segment[Any], catalog: api.Reader, as_of: datetime) -> api.Prepared:
+            return api.Prepared({"mean": catalog.once(means, least)})
+
+        return defined(type("Asks", (Ranked,), {"name": name, "prepare": prepare}))
+
+    FITTED.clear()
+    shop = shop_of(10, 20, 60)
+    found = run_segments(shop, [asks("first", 1), asks("second", 1), asks("third", 15)])
+
+    assert FITTED == [(1, 30.0), (15, 40.0)]
+    assert [each.members for each in found.values()] == [1, 1, 1]
+
+    run_segments(shop, [asks("first", 1)])
+
+    assert FITTED[2:] == [(1, 30.0)]
+
+
+class Scored(Ranked):
+    """Whoever has a score, which is what ``prepare`` says."""
+
+    name = "scored"
+    base = api.Base("scores", "select person_id, score from prepared join people using (person_id)", "without a score")
+    rule = (api.at_least("score", 2),)
+    evidence = ("score",)
+    scores: tuple[int, ...] = ()
+
+    def prepare(self, catalog: api.Reader, as_of: datetime) -> api.Prepared:
+        table = pa.table({"person_id": range(1, len(self.scores) + 1), "score": pa.array(self.scores, pa.int64())})
+        return api.Prepared(table=table)
+
+
+def scored(name: str, *scores: int, **more: Any) -> Definition:
+    return defined(type("Scored", (Scored,), {"name": name, "scores": scores} | more))
+
+
+def bases(shop: Shop) -> int:
+    return len(shop.con.execute("from duckdb_tables() where table_name like 'base!_%' escape '!'").fetchall())
+
+
+def test_equal_tables_share_a_base_and_others_have_their_own() -> None:
+    shop = Shop(people=(1, 2, 3))
+    same = [scored("first", 1, 2, 3), scored("second", 1, 2, 3, rule=(api.at_least("score", 3),))]
+
+    shared = run_segments(shop, same)
+    assert (bases(shop), [each.members for each in shared.values()]) == (1, [2, 1])
+
+    other = run_segments(shop, [scored("third", 1, 2, 1), scored("first", 2, 2, 2)])
+    assert (bases(shop), [each.members for each in other.values()]) == (3, [1, 3])
+    assert explain(shop, [scored("third", 1, 2, 1)], "third", 1).reason == "score 1, needs at least 2: out by 1"
+
+
+def test_a_strategy_that_refuses_whatever_the_data_is_told_before_there_is_any() -> None:
+    def unable(self: api.Segment[Any], catalog: api.Reader, as_of: datetime) -> api.Prepared:
+        return api.Prepared(refused="the package slide-rule is not installed")
+
+    def too_few(self: api.Segment[Any], catalog: api.Reader, as_of: datetime) -> api.Prepared:
+        return api.Prepared({"mean": catalog.once(means, 1)})
+
+    told = review([scored("never", prepare=unable), defined(type("Few", (Ranked,), {"prepare": too_few}))])
+
+    (problem,) = [str(each) for each in told]
+    assert problem.endswith("failed: the package slide-rule is not installed")
+    assert "segment 'never'" in problem
 
 
 def test_what_depends_on_the_settings_may_be_declared_by_each_strategy_itself() -> None:
