@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -24,6 +26,9 @@ from hub.config.models import SegmentTest
 from hub.plugins import Plugins
 from hub.segments import example_shop, explain, run_segments
 from hub.sync.wiring import Wiring
+from hub_predicted.buying import BgNbd, Histories
+from hub_predicted.recovery import Recovery
+from hub_predicted.worth import GammaGamma
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE / "examples" / "strategies.toml"
@@ -193,6 +198,96 @@ def examples(folder: Path) -> Iterator[tuple[str, SegmentTest, list[Line]]]:
             yield name, test, lines
 
 
+# Strategies that predict need hundreds of customers, so their pictures show what the models say. The parameters are
+# those published for the CDNOW sample: Fader, Hardie and Lee, "Counting Your Customers" the Easy Way (2005), table 2;
+# and for worth Fader and Hardie, The Gamma-Gamma Model of Monetary Value (2013).
+_BUYING = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426)
+_WORTH = GammaGamma(p=6.25, q=3.74, gamma=15.44)
+_AGE, _HORIZON = 104.0, 90 / 7
+_PURCHASES = (1, 3, 6, 12)
+
+
+def _of_customers(title: str, label: str, answer: Callable[[Histories], Any], bound: float) -> Figure:
+    """Draw a probability by the time since the last purchase, a line per number of purchases after the first."""
+    figure = Figure(figsize=(_WIDTH, 2.9), layout="constrained")
+    axes = figure.subplots()
+    silent = np.linspace(0, 52, 105)
+    for repeats, colour in zip(
+        _PURCHASES, mpl.colormaps["viridis"](np.linspace(0.1, 0.85, len(_PURCHASES))), strict=True
+    ):
+        customers = Histories(np.full(len(silent), repeats), _AGE - silent, np.full(len(silent), _AGE))
+        axes.plot(silent, answer(customers), color=colour, label=f"{repeats} after the first")
+    axes.axhline(bound, color=GREY, linewidth=0.8, linestyle="--")
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.legend(frameon=False, fontsize=8, title="purchases", title_fontsize=8)
+    return _finished(figure, axes, title, "weeks since the last purchase (of a customer of two years)", label)
+
+
+def _of_worth() -> Figure:
+    figure = Figure(figsize=(_WIDTH, 2.9), layout="constrained")
+    axes = figure.subplots()
+    mean = np.linspace(5, 120, 100)
+    for repeats, colour in zip(
+        _PURCHASES, mpl.colormaps["viridis"](np.linspace(0.1, 0.85, len(_PURCHASES))), strict=True
+    ):
+        customers = Histories(np.full(1, repeats), np.full(1, _AGE - 8), np.full(1, _AGE))
+        bought = _BUYING.expected_purchases(customers, 52.0)[0]
+        axes.plot(
+            mean,
+            bought * _WORTH.expected_worth(np.full(100, repeats), mean),
+            color=colour,
+            label=f"{repeats} after the first",
+        )
+    axes.legend(frameon=False, fontsize=8, title="purchases", title_fontsize=8)
+    title = "what a year of a customer is expected to be worth, the last purchase eight weeks ago"
+    return _finished(
+        figure, axes, f"top-predicted-value|{title}", "mean worth of a purchase so far", "expected in 52 weeks"
+    )
+
+
+def _of_carts() -> Figure:
+    figure = Figure(figsize=(_WIDTH, 2.9), layout="constrained")
+    axes = figure.subplots()
+    hours = np.sort(np.random.default_rng(1).lognormal(2.3, 1.4, 500))
+    ages = np.linspace(1, 120, 240)
+    for constant, label in ((-2.2, "10 %"), (-0.85, "30 %"), (0.4, "60 %")):
+        none = np.zeros((len(ages), 1))
+        model = Recovery(np.zeros(1), np.ones(1), constant, np.zeros(1), hours)
+        carts = SimpleNamespace(features=none)
+        axes.plot(ages, model.still(carts, ages), label=label)  # type: ignore[arg-type]
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.legend(frameon=False, fontsize=8, title="at first", title_fontsize=8)
+    title = "carts that have not come back are less and less likely to"
+    return _finished(figure, axes, f"likely-to-recover|{title}", "hours since the cart was left", "still comes back")
+
+
+def _finished(figure: Figure, axes: Axes, title: str, x: str, y: str) -> Figure:
+    name, _, text = title.partition("|")
+    axes.set_title(f"{name}:  {text}", loc="left", fontsize=9)
+    axes.set_xlabel(x, size=8, color=GREY)
+    axes.set_ylabel(y, size=8, color=GREY)
+    axes.set_ylim(bottom=0)
+    axes.tick_params(labelsize=7, colors=GREY)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure
+
+
+def models() -> Iterator[tuple[str, Figure]]:
+    """Yield the pictures of the strategies that predict."""
+    lost = "likely-lost|the longer somebody who bought often is silent, the more likely they are lost"
+    yield "likely-lost", _of_customers(lost, "probability of being alive", _BUYING.probability_alive, 0.25)
+    back = "likely-to-return|who will buy again within 90 days, by themselves"
+    yield (
+        "likely-to-return",
+        _of_customers(
+            back, "probability of a purchase", lambda each: _BUYING.probability_of_return(each, _HORIZON), 0.5
+        ),
+    )
+    yield "top-predicted-value", _of_worth()
+    yield "likely-to-recover", _of_carts()
+
+
 def main(only: Iterable[str] = ()) -> None:
     """Draw all pictures, or those named."""
     import tempfile
@@ -205,6 +300,9 @@ def main(only: Iterable[str] = ()) -> None:
             if not wanted or name in wanted:
                 path = PICTURES / f"{name}.svg"
                 draw(name, test, lines).savefig(path, metadata={"Date": None, "Creator": None})
+    for name, figure in models():
+        if not wanted or name in wanted:
+            figure.savefig(PICTURES / f"{name}.svg", metadata={"Date": None, "Creator": None})
 
 
 if __name__ == "__main__":

@@ -53,11 +53,14 @@ def list_segments(
         show(sizes_table(found))
         if overlap:
             show(*overlap_tables(found, results().width))
+        told: dict[str, list[str]] = {}
         for each in found:
             for text in each.notes:
-                note(f"note: {each.name}: {text}")
+                told.setdefault(text, []).append(each.name)
             if each.error:
                 note(f"✗ {each.name}: {each.error}")
+        for text, names in told.items():
+            note(f"note: {', '.join(names)}: {text}")
     if any(each.error for each in found):
         leave(4)
 

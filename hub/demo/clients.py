@@ -131,10 +131,16 @@ holdout = 0.1
 """
 
 
+_PREDICTED = {"likely-lost", "likely-to-recover", "likely-to-return", "top-predicted-value"}
+
+
 def shared_segments(strategies: Iterable[str]) -> str:
-    """Return the segments of ``hub.toml``: one of each of these strategies that a client's file does not have."""
+    """Return the segments of ``hub.toml``: one of each of these strategies that a client's file does not have.
+
+    Those that predict are left out: they need packages that not everybody has, and more history than is invented here.
+    """
     own = set(re.findall(r"^\[segments\.([\w-]+)\]$", _CLIENT, re.MULTILINE))
-    told = [name for name in strategies if name not in own]
+    told = [name for name in strategies if name not in own | _PREDICTED]
     parts = (f'[segments.{name}]\nplugin = "{name}"\n{_WITH_SETTINGS.get(name, "")}'.rstrip() for name in told)
     return "\n\n".join(parts) + "\n"
 
