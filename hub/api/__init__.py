@@ -18,6 +18,7 @@ from hub.api.destinations import (
 from hub.api.findings import Finding, Level
 from hub.api.hooks import hookimpl
 from hub.api.http import Connect, Http, Reply
+from hub.api.matching import google_identifiers, hashed, meta_identifiers
 from hub.api.segments import (
     FACTS,
     Base,
@@ -122,11 +123,14 @@ __all__ = [
     "column_value",
     "equals",
     "format_duration",
+    "google_identifiers",
     "has_all",
     "has_any",
     "has_none",
+    "hashed",
     "hookimpl",
     "less_than",
+    "meta_identifiers",
     "more_than",
     "not_within",
     "one_of",
