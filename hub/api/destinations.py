@@ -58,6 +58,8 @@ class Capabilities:
         refresh_after: members expire at the vendor and are sent again after this long.
         cooldown: a person who left and enters again gets nothing before this long after the last delivery.
         cap: at most one delivery per person in this time over all destinations of the client that have a cap.
+        attributes: the only attributes it can use; None: it takes any. Where it names them, a sync that lists none
+            sends the country, if that is one of them, and a change of anything else is no reason for a call.
     """
 
     ops: Mapping[Op, Limit]
@@ -71,6 +73,7 @@ class Capabilities:
     refresh_after: timedelta | None = None
     cooldown: timedelta | None = None
     cap: timedelta | None = None
+    attributes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
