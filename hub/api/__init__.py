@@ -45,6 +45,7 @@ from hub.api.segments import (
     percentile,
     within,
 )
+from hub.api.serving import Answer, Asked, HttpStandIn
 from hub.api.settings import Config, Duration, Endpoint, Field, Secret, format_duration, parse_duration
 from hub.api.sources import Gone, Merged, Page, Reach, Reject, Remaining, Source, SourceConfig, Stream
 from hub.api.stand_ins import Fault, StandIn
@@ -63,6 +64,8 @@ from hub.places import silence_permits
 __all__ = [
     "FACTS",
     "TABLES",
+    "Answer",
+    "Asked",
     "AuthError",
     "Base",
     "Batch",
@@ -83,6 +86,7 @@ __all__ = [
     "Finding",
     "Gone",
     "Http",
+    "HttpStandIn",
     "HubError",
     "Kind",
     "Level",
