@@ -13,6 +13,7 @@ from hub.api.destinations import (
     Op,
     Outcome,
     Pending,
+    Permission,
     State,
 )
 from hub.api.findings import Finding, Level
@@ -100,6 +101,7 @@ __all__ = [
     "Page",
     "Pending",
     "Percentile",
+    "Permission",
     "PluginError",
     "Prepared",
     "Rate",

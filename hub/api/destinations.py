@@ -58,6 +58,8 @@ class Capabilities:
         refresh_after: members expire at the vendor and are sent again after this long.
         cooldown: a person who left and enters again gets nothing before this long after the last delivery.
         cap: at most one delivery per person in this time over all destinations of the client that have a cap.
+        permissions: members that are added or updated carry what cleared them (``Member.permission``), for a vendor
+            that wants to be told a status.
         attributes: the only attributes it can use; None: it takes any. Where it names them, a sync that lists none
             sends the country, if that is one of them, and a change of anything else is no reason for a call.
     """
@@ -73,7 +75,22 @@ class Capabilities:
     refresh_after: timedelta | None = None
     cooldown: timedelta | None = None
     cap: timedelta | None = None
+    permissions: bool = False
     attributes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What cleared a member for the destination's purpose.
+
+    ``ground`` is OPT_IN, SOFT_OPT_IN, IMPLIED, OPT_OUT_REGIME, ADS_FLAGS or OWN_SHOP; only the first is a recorded
+    opt-in. ``basis`` is that of the record (``opt_in_double``, …), ``recorded_at`` its time (UTC); None where there is
+    no record, or where it says neither.
+    """
+
+    ground: str
+    basis: str | None = None
+    recorded_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +123,8 @@ class Member:
     ``email`` is normalised (trimmed, lower case, domain in IDNA), ``phone`` E.164; each is present only if it
     is itself cleared. ``attributes`` are named as the destination names them; times are UTC datetimes, money
     Decimal. ``remote_id`` is what an earlier ``delivered(remote_id=…)`` said. ``key`` is stable over runs
-    and tells nothing about the person.
+    and tells nothing about the person. ``permission`` is set where the destination asks for it
+    (``Capabilities.permissions``).
     """
 
     key: str
@@ -114,6 +132,7 @@ class Member:
     phone: str | None = None
     remote_id: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    permission: Permission | None = None
 
     def delivered(self, remote_id: str | None = None) -> Outcome:
         """Say that the other side has it."""

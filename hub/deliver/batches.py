@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import repeat
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hub.api import Limit, Member, Op
+from hub.api import Limit, Member, Op, Permission
 from hub.consent.cleared import Cleared
 from hub.ledger import Ledger
 from hub.ledger.packing import HANDLE, ROWS, listed
@@ -23,7 +23,8 @@ _READ = 16_384
 _PREFIX = "a_"
 _NOTHING: Mapping[str, Any] = {}
 _AWARE = pa.timestamp("us", tz="UTC")
-_FIELDS = ("key", "email", "phone", "remote_id", "attributes")
+_FIELDS = ("key", "email", "phone", "remote_id", "attributes", "permission")
+_GROUNDS = ("cleared_by", "record_basis", "recorded_at")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +57,7 @@ class Part:
         place = ROWS.get_field_index("remote_id")
         rows = self.rows.set_column(place, "remote_id", pa.array(remote_ids, pa.string()))
         members = [
-            Member(member.key, member.email, member.phone, remote_id or member.remote_id, member.attributes)
+            replace(member, remote_id=remote_id or member.remote_id)
             for member, remote_id in zip(self.members, remote_ids, strict=True)
         ]
         return Part(rows, members)
@@ -98,18 +99,20 @@ class Stream:
         return rest.read(self._size)
 
 
-def parts_of(tables: Iterable[pa.Table], limit: Limit, row: Callable[[Member], Any]) -> Iterator[Part]:
+def parts_of(
+    tables: Iterable[pa.Table], limit: Limit, row: Callable[[Member], Any], *, permissions: bool = False
+) -> Iterator[Part]:
     """Cut tables of members into the fewest parts that the limit allows.
 
-    A member that is larger than the limit by itself stands alone.
+    A member that is larger than the limit by itself stands alone. With ``permissions`` members carry what cleared them.
     """
     if limit.bytes is None:
         for table in _resized(tables, limit.count):
-            yield _part(table)
+            yield _part(table, permissions=permissions)
         return
     part, sizes = Part(ROWS.empty_table(), []), []
     for table in tables:
-        news = _part(table)
+        news = _part(table, permissions=permissions)
         part = Part(pa.concat_tables([part.rows, news.rows]), [*part.members, *news.members])
         sizes += [_size(row(member)) for member in news.members]
         start = 0
@@ -144,26 +147,34 @@ def batch_key(audience: str, op: Op, keys: Iterable[str], as_of: datetime) -> st
 
 def members_of(rows: pa.Table) -> list[Member]:
     """Build members from what the ledger keeps of them; attributes are not kept."""
-    return _members(rows, repeat(_NOTHING))
+    return _members(rows, repeat(_NOTHING), repeat(None))
 
 
-def _part(table: pa.Table) -> Part:
+def _part(table: pa.Table, *, permissions: bool = False) -> Part:
     rows = pa.table([_text(table, name) for name in ROWS.names], schema=ROWS)
     names = [name for name in table.column_names if name.startswith(_PREFIX)]
+    cleared_by = _permissions(table) if permissions else repeat(None)
     if not names:
-        return Part(rows, members_of(rows))
+        return Part(rows, _members(rows, repeat(_NOTHING), cleared_by))
     theirs = [name.removeprefix(_PREFIX) for name in names]
     values = zip(*(_values(table.column(name)) for name in names), strict=True)
-    return Part(rows, _members(rows, map(dict, map(zip, repeat(theirs), values))))
+    return Part(rows, _members(rows, map(dict, map(zip, repeat(theirs), values)), cleared_by))
 
 
-def _members(rows: pa.Table, attributes: Iterable[Mapping[str, Any]]) -> list[Member]:
+def _members(
+    rows: pa.Table, attributes: Iterable[Mapping[str, Any]], permissions: Iterable[Permission | None]
+) -> list[Member]:
     """Build members column by column, which is twice as fast as calling the class once per row."""
     members = list(map(Member.__new__, repeat(Member, rows.num_rows)))
     columns = [listed(rows, name) for name in ("member_key", *HANDLE)]
-    for name, values in zip(_FIELDS, (*columns, attributes), strict=True):
+    for name, values in zip(_FIELDS, (*columns, attributes, permissions), strict=True):
         deque(map(Member.__dict__[name].__set__, members, values), maxlen=0)
     return members
+
+
+def _permissions(table: pa.Table) -> Iterable[Permission | None]:
+    """Return what the gate says it cleared each member by."""
+    return map(Permission, *(_values(table.column(name)) for name in _GROUNDS))
 
 
 def _text(table: pa.Table, name: str) -> Any:

@@ -192,7 +192,7 @@ class Delivery:
         total = -(-len(cleared) // limit.count) if limit.bytes is None else None
         stream = Stream(cleared, limit.count)
         self._streams.append(stream)
-        parts = parts_of(stream, limit, self.work.destination.row)
+        parts = parts_of(stream, limit, self.work.destination.row, permissions=self.can.permissions)
         try:
             self._send_parts(op, map(self._with_remote_ids, parts) if op is Op.UPDATE else parts, total)
         finally:

@@ -48,6 +48,48 @@ def test_members_arrive_with_typed_attributes(world: World) -> None:
     }
 
 
+@pytest.mark.parametrize("limit", [api.Limit(5), api.Limit(5, bytes=10_000)], ids=["by count", "by bytes"])
+def test_members_carry_what_cleared_them_where_the_destination_asks(world: World, limit: api.Limit) -> None:
+    got: list[api.Permission | None] = []
+
+    class Asking(Measured):
+        def take(self, op: api.Op, member: api.Member) -> api.Outcome:
+            got.append(member.permission)
+            return super().take(op, member)
+
+    moment = datetime(2026, 5, 1, 9, 30)
+    rows = [
+        member_row("k1", cleared_by="OPT_IN", record_basis="opt_in_double", recorded_at=moment),
+        member_row("k2", cleared_by="OPT_OUT_REGIME", record_basis=None, recorded_at=None),
+    ]
+    grounds = ["cleared_by", "record_basis", "recorded_at"]
+
+    world.deliver(Asking(can=can(ops={ADD: limit}, permissions=True)), add=rows, attributes=grounds)
+    world.deliver(Asking("another", can=can(ops={ADD: limit})), add=rows[:1], attributes=grounds)
+
+    told = api.Permission("OPT_IN", "opt_in_double", moment.replace(tzinfo=UTC))
+    assert got == [told, api.Permission("OPT_OUT_REGIME"), None]
+
+
+def test_an_update_carries_permission_and_remote_id(world: World) -> None:
+    got: list[tuple[str | None, api.Permission | None]] = []
+
+    class Asking(Keeper):
+        def take(self, op: api.Op, member: api.Member) -> api.Outcome:
+            got.append((member.remote_id, member.permission))
+            return member.delivered(remote_id=f"r-{member.key}")
+
+    asking = Asking(can=can(permissions=True))
+    row = member_row("k1", cleared_by="IMPLIED", record_basis="implied_purchase", recorded_at=None)
+    grounds = ["cleared_by", "record_basis", "recorded_at"]
+    world.deliver(asking, add=[row], attributes=grounds)
+
+    world.deliver(asking, update=[row], attributes=grounds)
+
+    told = api.Permission("IMPLIED", "implied_purchase")
+    assert got == [(None, told), ("r-k1", told)]
+
+
 def test_only_the_gate_makes_members(world: World) -> None:
     keeper = Keeper()
 
