@@ -87,9 +87,16 @@ class Client:
         self._clock = host.clock
         self._turn = threading.Lock()
 
-    def get(self, path: str, *, params: Mapping[str, Any] | None = None, ok: tuple[int, ...] = ()) -> Reply:
+    def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (),
+    ) -> Reply:
         """Read; counted as a read."""
-        return self._read("GET", path, ok, params=params)
+        return self._read("GET", path, ok, params=params, headers=headers)
 
     def post(
         self,
@@ -114,10 +121,16 @@ class Client:
         return self._write("PUT", path, ok, params=params, json=json)
 
     def patch(
-        self, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, ok: tuple[int, ...] = ()
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (),
     ) -> Reply:
         """Write."""
-        return self._write("PATCH", path, ok, params=params, json=json)
+        return self._write("PATCH", path, ok, params=params, json=json, headers=headers)
 
     def delete(
         self, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, ok: tuple[int, ...] = ()
