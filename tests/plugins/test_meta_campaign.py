@@ -157,7 +157,7 @@ def test_a_seeded_storm_costs_no_more_calls_than_its_faults_force(tmp_path: Path
         for run in range(400):
             bench.vendor.heal()
             storm(bench, random, forced)
-            if run % 3:
+            if run % 3 != 1:
                 news = range(100 * run, 100 * run + random.randrange(1, 60))
                 tally = world.deliver(destination, add=[f"p{n}" for n in news])  # type: ignore[arg-type]
                 held |= set(news)
@@ -165,7 +165,6 @@ def test_a_seeded_storm_costs_no_more_calls_than_its_faults_force(tmp_path: Path
                 leaving = random.sample(sorted(held), min(len(held), 20))
                 tally = world.deliver(destination, remove=[f"p{n}" for n in leaving])  # type: ignore[arg-type]
                 held -= set(leaving)
-                minimum -= not leaving
             minimum += 1
             writes += tally.calls
             assert (tally.failed, tally.unknown, tally.error) == (0, 0, None)
@@ -174,7 +173,7 @@ def test_a_seeded_storm_costs_no_more_calls_than_its_faults_force(tmp_path: Path
         assert bench.held("Everyone") == shas(*held)
     assert len(forced) > 40
     assert {*forced} == {"rate-limit", "rate-limit-bare", "server-error", "drop-after"}
-    assert writes - minimum - len(forced) <= 0.03 * minimum
+    assert 0 <= writes - minimum - len(forced) <= 0.03 * minimum
 
 
 def test_a_withdrawn_permission_is_a_removal_with_one_call(agency: Agency, vendor: Recorded) -> None:
