@@ -129,6 +129,23 @@ def test_a_name_that_is_taken_and_not_shown_is_an_error_with_a_next_step(bench: 
     assert "another audience" in str(caught.value.next_step)
 
 
+def test_a_list_of_another_kind_is_not_it(bench: Bench) -> None:
+    visitors = {"displayName": LIST, "membershipDuration": "86400s", "membershipStatus": "OPEN"}
+    bench.vendor.world.make_list(CUSTOMER, {**visitors, "ingestedUserListInfo": {"uploadKeyTypes": ["MOBILE_ID"]}}, 0)
+
+    with pytest.raises(api.ConfigError, match="shows no list"):
+        bench.destination().ensure_audience(LIST)
+
+
+@pytest.mark.parametrize("purpose", ["email_marketing", "cart_reminder", "own_shop"])
+def test_no_other_purpose_is_served(bench: Bench, purpose: str) -> None:
+    destination = bench.destination()
+
+    assert destination.serving("ads") is destination
+    with pytest.raises(api.ConfigError, match="agreed to ads"):
+        destination.serving(purpose)
+
+
 @pytest.mark.parametrize(
     "setting",
     [

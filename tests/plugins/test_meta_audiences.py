@@ -85,6 +85,15 @@ def test_an_audience_of_another_kind_or_account_is_not_it(bench: Bench) -> None:
     assert bench.destination().ensure_audience(AUDIENCE) not in {lookalike.id, elsewhere.id}
 
 
+@pytest.mark.parametrize("purpose", ["email_marketing", "cart_reminder", "own_shop"])
+def test_no_other_purpose_is_served(bench: Bench, purpose: str) -> None:
+    destination = bench.destination()
+
+    assert destination.serving("ads") is destination
+    with pytest.raises(api.ConfigError, match="agreed to ads"):
+        destination.serving(purpose)
+
+
 @pytest.mark.parametrize("account", ["1234567890", "act_1234567890", 1234567890, " act_1234567890 "])
 def test_an_account_is_its_number_however_it_is_written(bench: Bench, account: Any) -> None:
     assert bench.destination(account=account).config.account == ACCOUNT
@@ -408,10 +417,12 @@ def test_the_minutes_that_meta_tells_are_kept(bench: Bench, world: World) -> Non
     assert 180 <= sum(bench.clock.slept) < 200
 
 
-def test_someone_who_may_have_been_taken_is_removed_later(bench: Bench, world: World) -> None:
-    """A 500 that outlasts every attempt may have done its work: whoever leaves then is taken out."""
+@pytest.mark.parametrize("fault", ["server-error", "drop-after", "broken-page"])
+def test_someone_who_may_have_been_taken_is_removed_later(bench: Bench, world: World, fault: str) -> None:
+    """What outlasts every attempt may have done its work: whoever leaves then is taken out."""
     destination = bench.destination()
-    bench.vendor.fault("server-error", path="/users", times=5)
+    destination.ensure_audience("Everyone")
+    bench.vendor.fault(fault, times=5, path="/users")
     tally = deliver(world, destination, add=["a"])
     assert tally.failed == 1
     assert world.states(destination) == {"a": MemberState.UNKNOWN}  # type: ignore[arg-type]

@@ -49,8 +49,9 @@ class Account:
         return list(self._get(self._lists, {"pageSize": _PAGE}).json().get("userLists") or ())
 
     def find_list(self, name: str) -> Json | None:
-        """Return the list of exactly this name."""
-        return next((each for each in self.lists(filter=bodies.named(name)) if each.get("displayName") == name), None)
+        """Return the list of customers of exactly this name."""
+        found = self.lists(filter=bodies.named(name))
+        return next((each for each in found if each.get("displayName") == name and takes_customers(each)), None)
 
     def read_list(self, list_id: str) -> Json | None:
         """Return a list; None where the account has none of this id."""

@@ -65,6 +65,15 @@ class Google(api.Destination[GoogleConfig]):
         """Read the reasons in an error."""
         return answers.meaning(reply, self.clock())
 
+    def serving(self, purpose: str) -> api.Destination[Any]:
+        """Refuse syncs of another purpose: who agreed to mails did not agree to be told of to Google."""
+        if purpose != self.can.purpose:
+            raise api.ConfigError(
+                f"{self.connection} takes people who agreed to ads, the purpose cannot be {purpose}",
+                next_step="Take `purpose` out of the sync.",
+            )
+        return self
+
     def check(self) -> Iterator[api.Finding]:
         """Try the credentials, and let Google validate an addition that it does not make."""
         yield from look_at(self.account, self.config)

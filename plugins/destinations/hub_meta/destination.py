@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Iterator
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 from hub import api
 from hub_meta import answers, bodies
@@ -63,6 +64,15 @@ class Meta(api.Destination[MetaConfig]):
     def classify(self, reply: api.Reply) -> api.HubError | None:
         """Read the error in the body, which may stand under any status."""
         return answers.meaning(reply, self.config.account)
+
+    def serving(self, purpose: str) -> api.Destination[Any]:
+        """Refuse syncs of another purpose: who agreed to mails did not agree to be told of to Meta."""
+        if purpose != self.can.purpose:
+            raise api.ConfigError(
+                f"{self.connection} takes people who agreed to ads, the purpose cannot be {purpose}",
+                next_step="Take `purpose` out of the sync.",
+            )
+        return self
 
     def check(self) -> Iterator[api.Finding]:
         """Try the token, the account, the terms, and look for audiences that Meta has barred."""

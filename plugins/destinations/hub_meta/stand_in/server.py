@@ -39,7 +39,7 @@ class MetaStandIn(api.HttpStandIn):
         api.Fault("flagged", "Flag audiences whose name contains a text.", {"text": "any if empty"}),
         api.Fault("no-terms", "Say that the terms were never accepted.", {}),
         api.Fault("new-audience", "Not know an audience for a while after it is made.", {"seconds": "5 if empty"}),
-        api.Fault("broken-page", "Answer 200 with a page of HTML.", {"times": "once if empty"}),
+        api.Fault("broken-page", "Answer 200 with HTML.", {"times": "once if empty", "path": "any if empty"}),
         api.Fault("busy", "Say that the audience is being replaced.", {"times": "once if empty"}),
     )
     secrets = MappingProxyType({"access_token": ACCESS_TOKEN, "app_secret": APP_SECRET})
