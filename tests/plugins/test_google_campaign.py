@@ -161,7 +161,7 @@ def storm(bench: Bench, random: Random, forced: list[str]) -> None:
 
 def test_a_seeded_storm_costs_no_more_calls_than_its_faults_force(tmp_path: Path) -> None:
     random, forced = Random(20261122), list[str]()
-    with serving(tmp_path, judged=False) as bench:
+    with serving(tmp_path) as bench:
         world = World(tmp_path / "ledger", bench.clock)  # type: ignore[arg-type]  # a clock like its own
         held: set[int] = set()
         minimum = writes = 0

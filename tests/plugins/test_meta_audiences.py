@@ -491,6 +491,14 @@ def test_nobody_can_be_read_back(bench: Bench) -> None:
         next(iter(bench.destination().read_members("1")))
 
 
+def test_a_token_is_never_in_a_message(bench: Bench) -> None:
+    with pytest.raises(api.AuthError) as caught:
+        bench.destination(access_token="EAAB-our-own-token").ensure_audience(AUDIENCE)
+
+    assert "EAAB" not in str(caught.value)
+    assert "190" in str(caught.value)
+
+
 def test_an_address_is_never_in_a_message(bench: Bench, world: World) -> None:
     bench.vendor.fault("poison-rows", emails="a@example.com")
 

@@ -115,8 +115,13 @@ def _step_of_rights(code: int, sub: int, account: str) -> str | None:
 
 
 def _words(told: dict[str, Any], code: int, sub: int) -> str:
-    """Say what an error is and where Meta finds it; its own words name no person, since all that is sent is hashed."""
+    """Say what an error is and where Meta finds it; its own words name no person, since all that is sent is hashed.
+
+    About a token they may name the token.
+    """
     said = str(told.get("error_user_title") or told.get("message") or "refused").rstrip(".")
+    if code in _TOKEN:
+        said = "the access token is refused"
     number = f"{code}/{sub}" if sub else str(code)
     trace = told.get("fbtrace_id")
     return f"Meta: {said} ({number}{f', trace {trace}' if trace else ''})"

@@ -113,7 +113,7 @@ class MetaStandIn(api.HttpStandIn):
         bearer = asked.headers.get("authorization", "").removeprefix("Bearer ")
         token = str(params.get("access_token") or bearer)
         if token != ACCESS_TOKEN:
-            raise Refusal(190, "Invalid OAuth access token.", status=401)
+            raise Refusal(190, f"Malformed access token {token}", status=401)
         proof = params.get("appsecret_proof")
         if proof is not None and proof != hmac.new(APP_SECRET.encode(), token.encode(), sha256).hexdigest():
             raise Refusal(100, "Invalid appsecret_proof provided in the API argument")
