@@ -233,14 +233,14 @@ def test_consent_is_said_of_those_who_gave_it_and_of_nobody_else(bench: Bench) -
     ("permission", "granted"),
     [
         (api.Permission("ADS_FLAGS"), True),
-        (api.Permission("OPT_IN"), True),
+        (api.Permission("OPT_IN"), False),
         (api.Permission("OPT_OUT_REGIME"), False),
         (api.Permission("SOFT_OPT_IN"), False),
         (api.Permission("IMPLIED"), False),
         (None, False),
     ],
 )
-def test_only_a_recorded_permission_is_consent(permission: api.Permission | None, granted: bool) -> None:
+def test_only_both_recorded_consents_are_consent(permission: api.Permission | None, granted: bool) -> None:
     assert bodies.has_consent(member(1, permission=permission)) is granted
 
 

@@ -13,7 +13,7 @@ DESTINATIONS_A_CALL = 10
 ATTRIBUTES = ("first_name", "last_name", "country", "postcode")
 _PRODUCT = "GOOGLE_ADS"
 _GRANTED = {"adUserData": "CONSENT_GRANTED", "adPersonalization": "CONSENT_GRANTED"}
-_RECORDED = frozenset({"ADS_FLAGS", "OPT_IN"})
+_BOTH_RECORDED = "ADS_FLAGS"
 _PLACE = (
     ("given_name", "givenName"),
     ("family_name", "familyName"),
@@ -41,8 +41,12 @@ def identifiers(member: api.Member) -> list[Json]:
 
 
 def has_consent(member: api.Member) -> bool:
-    """Tell whether the shop recorded that the person agreed to ads, as opposed to never having been asked."""
-    return member.permission is not None and member.permission.ground in _RECORDED
+    """Tell whether both consents that Google asks for are recorded.
+
+    Who is cleared by something else, an opt-in to ads at large or the law of a country that asks for none, did not say
+    these two things; whether Google needs them is for Google to judge.
+    """
+    return member.permission is not None and member.permission.ground == _BOTH_RECORDED
 
 
 def ingestion(
