@@ -19,6 +19,7 @@ from hub.api.destinations import (
 from hub.api.findings import Finding, Level
 from hub.api.hooks import hookimpl
 from hub.api.http import Connect, Http, Reply
+from hub.api.matching import google_identifiers, hashed, meta_identifiers
 from hub.api.segments import (
     FACTS,
     Base,
@@ -45,6 +46,7 @@ from hub.api.segments import (
     percentile,
     within,
 )
+from hub.api.serving import Answer, Asked, HttpStandIn
 from hub.api.settings import Config, Duration, Endpoint, Field, Secret, format_duration, parse_duration
 from hub.api.sources import Gone, Merged, Page, Reach, Reject, Remaining, Source, SourceConfig, Stream
 from hub.api.stand_ins import Fault, StandIn
@@ -63,6 +65,8 @@ from hub.places import silence_permits
 __all__ = [
     "FACTS",
     "TABLES",
+    "Answer",
+    "Asked",
     "AuthError",
     "Base",
     "Batch",
@@ -83,6 +87,7 @@ __all__ = [
     "Finding",
     "Gone",
     "Http",
+    "HttpStandIn",
     "HubError",
     "Kind",
     "Level",
@@ -124,11 +129,14 @@ __all__ = [
     "column_value",
     "equals",
     "format_duration",
+    "google_identifiers",
     "has_all",
     "has_any",
     "has_none",
+    "hashed",
     "hookimpl",
     "less_than",
+    "meta_identifiers",
     "more_than",
     "not_within",
     "one_of",

@@ -60,6 +60,8 @@ class Capabilities:
         cap: at most one delivery per person in this time over all destinations of the client that have a cap.
         permissions: members that are added or updated carry what cleared them (``Member.permission``), for a vendor
             that wants to be told a status.
+        attributes: the only attributes it can use; None: it takes any. Where it names them, a sync that lists none
+            sends the country, if that is one of them, and a change of anything else is no reason for a call.
     """
 
     ops: Mapping[Op, Limit]
@@ -74,6 +76,7 @@ class Capabilities:
     cooldown: timedelta | None = None
     cap: timedelta | None = None
     permissions: bool = False
+    attributes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

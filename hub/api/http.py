@@ -32,7 +32,14 @@ class Http(Protocol):
     A TransientError of a request that is safe to repeat is retried before it is raised.
     """
 
-    def get(self, path: str, *, params: Mapping[str, Any] | None = None, ok: tuple[int, ...] = ()) -> Reply:
+    def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (),
+    ) -> Reply:
         """Read; counted as a read."""
 
     def post(
@@ -55,7 +62,13 @@ class Http(Protocol):
         """Write."""
 
     def patch(
-        self, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, ok: tuple[int, ...] = ()
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (),
     ) -> Reply:
         """Write."""
 
@@ -73,6 +86,9 @@ class Http(Protocol):
         A file that is there already is the beginning of it and is continued, so that a large one that broke off is
         not fetched anew; remove it to begin again. Counted as a read, and retried like one.
         """
+
+    def close(self) -> None:
+        """Close the sockets; hub does it for what ``client()`` returned, a plugin for what else it connected."""
 
 
 Connect = Callable[..., Http]

@@ -338,10 +338,9 @@ left join m_products as k on k.system = m.system and k.product_id = m.product_id
 -- name: arrivals
 -- Where a person first came from. Whoever looks from an earlier instant sees the same arrival, or none yet.
 create or replace table merged.arrivals as
-select person_id, arg_min(traffic_source, place) as traffic_source, min(happened_at) as happened_at
-from (select *, (epoch_us(happened_at)::hugeint << 64) + hash(event_id, source) as place from merged.events
-      where person_id is not null and traffic_source is not null)
-group by person_id
+select person_id, arg_min(traffic_source, struct_pack(t := happened_at, i := event_id)) as traffic_source,
+       min(happened_at) as happened_at
+from merged.events where person_id is not null and traffic_source is not null group by person_id
 
 -- name: matches
 -- What became of the ids that analytics gives, source by source.

@@ -237,6 +237,7 @@ def _destination_facts(plugin: type[Destination[Any]]) -> dict[str, Any]:
     return {
         "purpose": can.purpose,
         "knows_people_by": list(can.identify_by),
+        "attributes": list(can.attributes) if can.attributes is not None else None,
         "largest_batch": limits,
         "rate": _rate_words(can.rate),
         "traits": [flag for flag in flags if getattr(can, flag)],

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from hub.api import AuthError, Batch, HubError, Op, PluginError, RejectedError, TransientError
+from hub.api import AuthError, Batch, ConfigError, HubError, Op, PluginError, RejectedError, TransientError
 from hub.consent.cleared import Cleared
 from hub.deliver.batches import Part, Stream, batch_key, parts_of, removals_of
 from hub.deliver.gatekeeper import Gatekeeper
@@ -297,7 +297,8 @@ class Delivery:
             self._forgive()
             self.end(error, f"everything is refused: {error}")
         else:
-            self.end(error, str(error), connection=not isinstance(error, PluginError))
+            # A wrong setting met while sending is one audience's; the connection's own are met when it is made.
+            self.end(error, str(error), connection=not isinstance(error, PluginError | ConfigError))
 
     def _forgive(self) -> None:
         """Take back the tombstones of a row of lone refusals: the fault is not in the members."""

@@ -35,21 +35,31 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 class Reply:
     """What the other side answered: an ``api.Reply``."""
 
-    __slots__ = ("_content", "_redact", "headers", "status")
+    __slots__ = ("_content", "_redact", "_to_write", "headers", "status")
 
-    def __init__(self, status: int, headers: Mapping[str, str], content: bytes, redact: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        content: bytes,
+        redact: Callable[[str], str],
+        *,
+        to_write: bool = False,
+    ) -> None:
         self.status = status
         self.headers = headers
         self._content = content
         self._redact = redact
+        self._to_write = to_write
 
     def json(self) -> Any:
-        """Return the decoded body. Raises TransientError where the body is not JSON."""
+        """Return the decoded body. Raises TransientError where the body is not JSON; a write may have been done."""
         try:
             return json_module.loads(self._content)
         except ValueError:
             text = self._redact(self.text())
-            raise TransientError(f"answered {self.status} with something that is not JSON: {text}") from None
+            what = f"answered {self.status} with something that is not JSON: {text}"
+            raise TransientError(what, sent=self._to_write) from None
 
     def text(self) -> str:
         """Return the body as text."""
@@ -87,9 +97,16 @@ class Client:
         self._clock = host.clock
         self._turn = threading.Lock()
 
-    def get(self, path: str, *, params: Mapping[str, Any] | None = None, ok: tuple[int, ...] = ()) -> Reply:
+    def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (),
+    ) -> Reply:
         """Read; counted as a read."""
-        return self._read("GET", path, ok, params=params)
+        return self._read("GET", path, ok, params=params, headers=headers)
 
     def post(
         self,
@@ -114,10 +131,16 @@ class Client:
         return self._write("PUT", path, ok, params=params, json=json)
 
     def patch(
-        self, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, ok: tuple[int, ...] = ()
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        ok: tuple[int, ...] = (),
     ) -> Reply:
         """Write."""
-        return self._write("PATCH", path, ok, params=params, json=json)
+        return self._write("PATCH", path, ok, params=params, json=json, headers=headers)
 
     def delete(
         self, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None, ok: tuple[int, ...] = ()
@@ -174,7 +197,7 @@ class Client:
                 answer = self._client.request(method, path, **self._encoded(how))
             except httpx.HTTPError as error:
                 self._fail(method, path, error, writes=writes)
-        reply = Reply(answer.status_code, answer.headers, answer.content, self._excerpt)
+        reply = Reply(answer.status_code, answer.headers, answer.content, self._excerpt, to_write=writes)
         # httpx ties an answer and its stream into a ring, which would keep every body sent until a late collection.
         answer.stream = httpx.ByteStream(b"")
         pause = self._connection.pace(reply)

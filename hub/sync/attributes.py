@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.catalog import FACT_COLUMNS
 from hub.config.models import SyncSettings
+from hub.config.problems import suggest
 from hub.consent.cleared import Cleared
 from hub.errors import ConfigError
 from hub.segments import SegmentResult
@@ -35,19 +37,34 @@ class Attributes:
     columns: tuple[tuple[str, str, str], ...]
 
     @classmethod
-    def of(cls, settings: SyncSettings, result: SegmentResult) -> Attributes:
+    def of(cls, settings: SyncSettings, result: SegmentResult, usable: Sequence[str] | None = None) -> Attributes:
         """Find the attributes that a sync sends: those it names, else the segment's evidence and the given name.
 
+        Where the destination can use some attributes only, others are a mistake, and a sync that names none sends
+        the country: what it cannot use must not make it write again when it changes.
+
         Raises:
-            ConfigError: a column that nothing has, with the ones there are.
+            ConfigError: a column that nothing has, or an attribute of no use, with the ones there are.
         """
-        named = settings.attributes or {name: name for name in (*result.evidence, "first_name")}
+        named = settings.attributes or {name: name for name in _unnamed(result, usable)}
+        if usable is not None and (useless := sorted(named.keys() - set(usable))):
+            raise ConfigError(
+                f"{settings.destination} can do nothing with the attribute {useless[0]!r}; "
+                f"{suggest(useless[0], usable)}",
+                next_step="Take it out of the sync's attributes, or correct the name on its left.",
+            )
         return cls(tuple((theirs, _alias(ours, result, theirs), ours) for theirs, ours in named.items()))
 
     @property
     def reads_facts(self) -> bool:
         """Tell whether a column comes from the facts."""
         return any(alias == "f" for _, alias, _ in self.columns)
+
+
+def _unnamed(result: SegmentResult, usable: Sequence[str] | None) -> tuple[str, ...]:
+    if usable is None:
+        return (*result.evidence, "first_name")
+    return tuple(name for name in ("country",) if name in usable)
 
 
 def fingerprint(cleared: Cleared, attributes: Attributes, segment_table: str) -> str:

@@ -177,7 +177,7 @@ class Preparation:
 
         An audience that was found to hold exactly these members, and did not change since, is not read again.
         """
-        attributes = Attributes.of(target.settings, result)
+        attributes = Attributes.of(target.settings, result, target.destination.can.attributes)
         if attributes.reads_facts:
             self.session.prepare_facts(self._attribute_facts())
         table = str(result.table)

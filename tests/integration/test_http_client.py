@@ -139,6 +139,26 @@ def test_requests_carry_base_address_headers_and_body(bench: Bench) -> None:
     assert json.loads(asked["body"]) == {"name": "Åse"}
 
 
+@pytest.mark.parametrize(("method", "sent"), [("get", False), ("post", True), ("delete", True)])
+def test_an_answer_that_is_not_json_leaves_open_whether_a_write_was_done(bench: Bench, method: str, sent: bool) -> None:
+    bench.answer(200, b"<html>")
+
+    with pytest.raises(api.TransientError) as caught:
+        getattr(bench.client(), method)("/contacts").json()
+
+    assert caught.value.sent is sent
+
+
+@pytest.mark.parametrize("method", ["get", "post", "patch"])
+def test_a_request_may_have_headers_of_its_own(bench: Bench, method: str) -> None:
+    http = bench.client(headers={"api-key": "s3cret-key", "x-one": "all"})
+
+    getattr(http, method)("/contacts", headers={"authorization": "Bearer new", "x-one": "mine"})
+
+    headers = {name.lower(): value for name, value in bench.vendor.asked[0]["headers"].items()}
+    assert (headers["authorization"], headers["x-one"], headers["api-key"]) == ("Bearer new", "mine", "s3cret-key")
+
+
 def test_every_method_is_counted_as_read_or_write(bench: Bench) -> None:
     http = bench.client()
 

@@ -20,7 +20,6 @@ from hub import api
 from hub_file import FileConfig, FileDestination
 from hub_file.destination import file_name
 from hub_file.formats import defuse, fuse
-from hub_file.layouts import google_email, google_name, hashed, meta_phone
 
 MARY = "f1904cf1a9d73a55fa5de0ac823c4403ded71afd4c3248d00bdcd0866552bb79"
 META_PHONE = "1ef970831d7963307784fa8688e8fce101a15685d62aa765fed23f3a2c576a4e"
@@ -299,31 +298,6 @@ def test_google_s_vectors_hold_and_country_and_postcode_stay_readable(tmp_path: 
     assert second == {"Email": MARY, "Phone": "", "First Name": "", "Last Name": "", "Country": "", "Zip": ""}
 
 
-@pytest.mark.parametrize(
-    ("email", "normal"),
-    [
-        (" Ma.Ry+x@Gmail.com ", "mary@gmail.com"),
-        ("ma.ry+x@googlemail.com", "mary@googlemail.com"),
-        ("Ma.Ry+x@example.com", "ma.ry+x@example.com"),
-    ],
-)
-def test_google_knows_gmail_s_dots_and_plus(email: str, normal: str) -> None:
-    assert google_email(email) == normal
-
-
-@pytest.mark.parametrize(
-    ("name", "normal"), [("Dr. Ann", "ann"), ("Miss", "miss"), ("Ann  Lee, PhD", "ann lee"), ("Émile", "émile")]
-)
-def test_google_takes_names_without_titles(name: str, normal: str) -> None:
-    assert google_name(name) == normal
-
-
-def test_meta_takes_phones_as_digits_without_leading_zeros() -> None:
-    assert meta_phone("+1 (555) 987-6543") == "15559876543"
-    assert meta_phone("0045 12345678") == "4512345678"
-    assert meta_phone("+") == ""
-
-
 @pytest.mark.parametrize("layout", ["meta", "google"])
 @given(text=st.sampled_from(["", " ", "+", "-", "()", "."]))
 def test_nothing_empty_is_hashed(tmp_path_factory: pytest.TempPathFactory, layout: str, text: str) -> None:
@@ -344,7 +318,6 @@ def test_nothing_is_hashed_twice(tmp_path: Path, vip: Path, layout: str) -> None
     first, *_ = rows(vip)
     assert list(first.values())[:2] == [MARY, META_PHONE]
     assert list(first.values())[2:4] == [MARY, MARY]
-    assert hashed(MARY) == MARY
 
 
 @pytest.mark.parametrize("layout", ["plain", "meta", "google"])

@@ -273,6 +273,15 @@ def test_refused_credentials_stop_the_connection(world: World) -> None:
     assert isinstance(tally.error, api.AuthError)
 
 
+def test_an_audience_that_is_not_there_any_more_stops_no_other_sync_of_the_connection(world: World) -> None:
+    keeper = Scripted(api.ConfigError("there is no such list any more"))
+
+    tally = world.deliver(keeper, add=["k1", "k2", "k3", "k4"])
+
+    assert (tally.failed, tally.calls, tally.connection_stopped) == (4, 1, False)
+    assert isinstance(tally.error, api.ConfigError)
+
+
 def test_outcome_that_proves_a_block_writes_it_at_once(world: World) -> None:
     class Bouncing(Keeper):
         def take(self, op: api.Op, member: api.Member) -> api.Outcome:
