@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Collection
 
 _EMAIL = re.compile(r"[^\s\"'<>,;:=/?&()\[\]{}]+(?:@|%40)[^\s\"'<>,;:=/?&()\[\]{}]+")
-_PHONE = re.compile(r"(?<![\w.-])\+?\d[\d ().-]{6,}\d(?![\w-])")
+_PHONE = re.compile(r"(?<![\w.-])(?<!://)\+?\d[\d ().-]{6,}\d(?![\w-])")
+"""Digits enough for a phone; behind :// stands the address of a machine."""
 
 
 def redactor(secrets: Collection[str]) -> Callable[[str], str]:

@@ -143,5 +143,10 @@ def test_messages_show_no_secret_and_no_address(text: str, shown: str) -> None:
     assert redactor(["k3y-of-ours", "x"])(text) == shown
 
 
+def test_the_address_of_a_machine_is_no_phone() -> None:
+    text = "GET http://127.0.0.1:41921/lists of 32.12.34.56"
+    assert redactor([])(text) == "GET http://127.0.0.1:41921/lists of <phone>"
+
+
 def test_bearer_token_is_masked_without_its_scheme_too() -> None:
     assert redactor(["Bearer t0ken-of-ours"])("token t0ken-of-ours") == "token ***"
