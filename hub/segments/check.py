@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hub.api import TABLES, PluginError
@@ -89,13 +90,21 @@ class Statement:
     open_ended: bool = False
 
 
+@cache
+def _volatile() -> frozenset[str]:
+    """Return the functions that DuckDB itself says give another answer each time; the same for all of a process."""
+    import duckdb  # noqa: PLC0415  # heavy, and most commands do not ask
+
+    with duckdb.connect() as con:
+        return frozenset(str(row[0]) for row in con.execute(_VOLATILE).fetchall())
+
+
 class Checker:
     """Check selects on one connection."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self._con = con
-        volatile = {str(row[0]) for row in con.execute(_VOLATILE).fetchall()}
-        self._impure = _IMPURE | volatile
+        self._impure = _IMPURE | _volatile()
 
     def read(self, sql: str, own_tables: Iterable[str] = ()) -> Statement:
         """Return what a select names.
