@@ -117,19 +117,34 @@ class Catalog:
         Raises:
             BusyError: it is still held; the message names the holder.
         """
-        current, lacking = self._look(wait, derive, now)
-        if not current:
-            with self.writer(now) as writer:
-                writer.rebuild()
-        if derive is not None and (lacking or not current):
-            self._derive(derive, now)
-        con = self._connect(read_only=True, wait=wait)
+        con = self._open_ready(now, wait, derive)
         try:
             with _plain_failures():
                 self._prepare(con)
                 yield Session(con, self.tables, self.settings, as_of, now)
         finally:
             con.close()
+
+    def _open_ready(self, now: datetime, wait: float, derive: Derivation | None) -> duckdb.DuckDBPyConnection:
+        """Open the catalog for reading, after merging and deriving what is not current."""
+        current = lacking = False
+        if self.exists:
+            con = self._connect(read_only=True, wait=wait)
+            try:
+                current = self._is_current(con)
+                lacking = current and derive is not None and derive.is_missing(con, naive(now))
+            except BaseException:
+                con.close()
+                raise
+            if current and not lacking:
+                return con
+            con.close()
+        if not current:
+            with self.writer(now) as writer:
+                writer.rebuild()
+        if derive is not None:
+            self._derive(derive, now)
+        return self._connect(read_only=True, wait=wait)
 
     def _derive(self, derive: Derivation, now: datetime) -> None:
         """Make what is missing; while somebody else reads the file, do without."""
@@ -188,28 +203,22 @@ class Catalog:
         self._prepare(con)
         return con
 
-    def _look(self, wait: float, derive: Derivation | None, now: datetime) -> tuple[bool, bool]:
-        """Tell whether the merged tables are current, and whether what is derived of them is missing."""
-        if not self.exists:
-            return False, True
-        con = self._connect(read_only=True, wait=wait)
-        try:
-            return self._is_current(con), derive is not None and derive.is_missing(con, naive(now))
-        finally:
-            con.close()
-
     def _is_current(self, con: duckdb.DuckDBPyConnection) -> bool:
-        if self._marks_of(con) != self._marks():
-            return False
-        expected = {"changed": "no", "merged_with": self.settings.merging_mark()}
-        return all(one(con, sql("schema.about"), {"key": key}) == (value,) for key, value in expected.items())
+        expected = self._marks() | {"changed": "no", "merged_with": self.settings.merging_mark()}
+        about = self._about(con)
+        return all(about.get(key) == value for key, value in expected.items())
 
     def _marks_of(self, con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+        about = self._about(con)
+        return {key: about[key] for key in self._marks() if key in about}
+
+    @staticmethod
+    def _about(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+        """Return what the file says about itself; nothing where it is not a catalog yet."""
         try:
-            rows = {key: one(con, sql("schema.about"), {"key": key}) for key in self._marks()}
+            return dict(con.execute(sql("schema.about")).fetchall())
         except duckdb.CatalogException:
             return {}
-        return {key: row[0] for key, row in rows.items() if row}
 
     def _connect(self, *, read_only: bool, wait: float) -> duckdb.DuckDBPyConnection:
         deadline = self._clock() + wait

@@ -24,7 +24,7 @@ create table if not exists merged.tills(system varchar, customer_id varchar, ema
 drop schema if exists derived cascade
 
 -- name: about
-select value from about where key = $key
+select key, value from about
 
 -- name: set_about
 insert or replace into about values ($key, $value)

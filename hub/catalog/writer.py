@@ -203,8 +203,8 @@ class Writer:
         self._set_about("changed", "yes")
 
     def _about(self, key: str) -> str | None:
-        row = one(self.con, sql("schema.about"), {"key": key})
-        return str(row[0]) if row else None
+        about: dict[str, str] = dict(self.con.execute(sql("schema.about")).fetchall())
+        return about.get(key)
 
     def _set_about(self, key: str, value: str) -> None:
         self.con.execute(sql("schema.set_about"), {"key": key, "value": value})
