@@ -153,3 +153,16 @@ def test_a_customer_whom_the_shop_deleted_leaves_without_a_call_once_the_source_
     numbers = prices(sync(made, force=True))
 
     assert (numbers.remove, numbers.delivered, numbers.calls) == (1, 1, 0)
+
+
+def test_a_first_load_is_never_throttled_and_uses_what_the_shop_allows(tmp_path: Path) -> None:
+    with tagging(tmp_path, people=1_500, limits=Limits(bulk_polls=1)) as made:
+        made.pull()
+        made.clock.go(hours=1)
+        used, begun = made.asked("points_used"), made.clock.seconds
+
+        numbers = prices(sync(made, force=True, pull=False))
+
+        allowed = 2_000 + (made.clock.seconds - begun) * 100
+        assert (numbers.delivered, numbers.calls, made.asked("throttled")) == (1_500, 15, 0)
+        assert 0.95 * allowed <= made.asked("points_used") - used <= allowed
