@@ -49,7 +49,10 @@ class Capabilities:
             leaving is an entry in the ledger and no call (a mail cannot be unsent).
         mixed: one call may add and remove.
         rate: how fast it may be asked; one limiter serves all syncs of the connection.
-        identify_by: ``email``, ``phone``: the identifiers it knows a member by, the main one first.
+        identify_by: ``email``, ``phone``: the identifiers it knows a member by, the main one first. ``customer_id``
+            stands alone and is for the shop itself (purpose ``own_shop``, the only one that an id can be cleared for);
+            a setting ``system`` says whose ids they are, by default those of the shop that the source of the same
+            plugin reads, else of the client's only shop.
         purpose: what members must have consented to: ``email_marketing``, ``cart_reminder``, ``ads``, …
         repeatable: repeating a push is harmless. If not, an unknown outcome is never tried again by itself.
         exclusive: no further batch for an audience while a receipt of it is open.
@@ -124,7 +127,7 @@ class Member:
     is itself cleared. ``attributes`` are named as the destination names them; times are UTC datetimes, money
     Decimal. ``remote_id`` is what an earlier ``delivered(remote_id=…)`` said. ``key`` is stable over runs
     and tells nothing about the person. ``permission`` is set where the destination asks for it
-    (``Capabilities.permissions``).
+    (``Capabilities.permissions``), ``customer_id`` where it knows people by that.
     """
 
     key: str
@@ -133,6 +136,7 @@ class Member:
     remote_id: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     permission: Permission | None = None
+    customer_id: str | None = None
 
     def delivered(self, remote_id: str | None = None) -> Outcome:
         """Say that the other side has it."""

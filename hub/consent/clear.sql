@@ -189,12 +189,15 @@ from consent_members as c
 left join summed as s on s.person_id = c.person_id;
 
 -- name: chosen_own_shop
--- Data that never leaves the shop it came from: only an erasure bars it.
+-- Data that never leaves the shop it came from: only an erasure bars it. Of several accounts in that shop it is the one
+-- seen last.
 create or replace temporary table consent_judged as
 with erased as (select distinct address_key from consent_blocks where reason = 'erasure')
 select
     a.person_id, a.kind, a.address, a.address_key, a.last_seen_at,
-    a.current and a.kind in (select kind from consent_kinds) as usable,
+    a.current and a.kind in (select kind from consent_kinds)
+        and (a.kind <> 'customer' or coalesce(a.system = getvariable('consent_system'), getvariable('consent_system') is null))
+        as usable,
     a.address_key in (from erased) as person_barred,
     false as opted_out, false as sale_opt_out, false as refused, null::text as denied, null::text as country,
     null::text as region, null::text as place_from, null::text as regime, null::bigint as decides_id, false as moves,
@@ -213,7 +216,8 @@ with summed as (
         bool_or(usable) as reachable,
         first(rowid order by address) filter (usable and kind = 'email') as email_id,
         first(rowid order by address) filter (usable and kind = 'phone') as phone_id,
-        first(rowid order by address_key) filter (usable and kind = 'customer') as customer_id
+        first(rowid order by last_seen_at desc nulls last, address_key) filter (usable and kind = 'customer')
+            as customer_id
     from consent_judged
     group by person_id
 )
@@ -261,6 +265,7 @@ select
     m.address_key as member_key,
     case when m.kind = 'email' then m.address else email.address end as email,
     case when m.kind = 'phone' then m.address else phone.address end as phone,
+    case when m.kind = 'customer' then m.address end as customer_id,
     m.cleared_by,
     case when m.cleared_by = 'IMPLIED' and m.record_id is null then 'orders' else s.source end as record_source,
     case when m.cleared_by = 'IMPLIED' and m.record_id is null then 'implied_purchase' else s.basis end as record_basis,
@@ -271,7 +276,7 @@ left join phone on phone.id = m.phone_id
 left join consent_statements as s on s.rowid = m.record_id
 union all
 select
-    v.person_id, v.member_key, v.email, v.phone, v.cleared_by, v.record_source, v.record_basis, v.recorded_at,
+    v.person_id, v.member_key, v.email, v.phone, v.customer_id, v.cleared_by, v.record_source, v.record_basis, v.recorded_at,
     v.own_record
 from $stored as v
 semi join consent_asked as a using (person_id)

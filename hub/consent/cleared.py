@@ -18,8 +18,9 @@ class Cleared:
     """Members that may be sent for one purpose, in a temporary table of the run's catalog session.
 
     The table has person_id, member_key (keyed hash of the main address), email and phone (each only if itself
-    cleared), clearing record (record_source, record_basis, recorded_at), and whatever was attached. Only the
-    gate makes one; everything else can make it smaller or attach columns, never add a row.
+    cleared), customer_id (where it is the main address), clearing record (record_source, record_basis, recorded_at),
+    and whatever was attached. Only the gate makes one; everything else can make it smaller or attach columns, never
+    add a row.
     """
 
     __slots__ = ("_con", "purpose", "table")

@@ -18,6 +18,7 @@ from hub.consent.cleared import _GATE, Cleared
 from hub.consent.rules import CHANNELS, GROUNDS, Rule, prefixes, rulebook
 from hub.consent.stored import QUERIES, Wanted, known, mark
 from hub.consent.verdict import Barrier, Decision, Verdict
+from hub.errors import ConfigError
 from hub.sql import load_queries
 
 if TYPE_CHECKING:
@@ -88,10 +89,11 @@ class Gate:
     def clear(self, members: str, *, purpose: str, identify_by: tuple[str, ...]) -> Verdict:
         """Judge the persons of a table or view with a column person_id, each once.
 
-        ``identify_by`` are the kinds of address the destination knows people by, the main one first.
+        ``identify_by`` are the kinds of address the destination knows people by, the main one first;
+        ``customer_id:shop`` means the ids of that system's customers.
 
         Raises:
-            ConfigError: there is no such purpose.
+            ConfigError: there is no such purpose, or it is none that a customer id can be cleared for.
             ValueError: ``members`` or ``identify_by`` is not a name that can be meant.
         """
         tables = self._cleared([members], purpose, identify_by)
@@ -222,9 +224,17 @@ class Gate:
     def _judge(self, purpose: str, identify_by: tuple[str, ...]) -> None:
         own_shop = purpose == "own_shop"
         rules = rulebook().of(purpose)
-        kinds = tuple(_KINDS[kind] for kind in identify_by if kind in _KINDS)
+        named = [each.partition(":") for each in identify_by]
+        kinds = tuple(_KINDS[kind] for kind, _, _ in named if kind in _KINDS)
         if len(kinds) != len(identify_by) or not kinds:
             raise ValueError(f"identify_by names {', '.join(_KINDS)}, not {identify_by!r}")
+        if kinds[0] == "customer" and not own_shop:
+            raise ConfigError(
+                f"a destination that knows people by customer id cannot have the purpose {purpose}: it keeps data of "
+                "the shop in the shop",
+                next_step="Leave the sync's purpose out: it is own_shop.",
+            )
+        self._set("consent_system", "text", next((system for _, _, system in named if system), None))
         self._set("consent_channel", "text", CHANNELS.get(purpose, "email"))
         self._set("consent_main", "text", kinds[0])
         self._table("consent_kinds", "kind text", [(kind,) for kind in ((*kinds, "customer") if own_shop else kinds)])

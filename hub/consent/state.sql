@@ -347,9 +347,9 @@ where s.person_id is not null;
 
 -- name: addresses
 create or replace temporary view consent_addresses as
-select person_id, kind, value as address, address_key, last_seen_at, true as current from identities
+select person_id, kind, value as address, address_key, last_seen_at, true as current, system from identities
 union all
-select person_id, kind, address, address_key, null, false from consent_strays;
+select person_id, kind, address, address_key, null, false, null from consent_strays;
 
 -- name: flagged
 -- Addresses with something on them that concerns the whole person, whatever kind of address is asked for.

@@ -10,8 +10,8 @@ create or replace table derived.consent_unsteady (person_id bigint);
 
 -- name: no_verdicts
 create or replace temporary table consent_no_verdicts (
-    person_id bigint, code text, member_key text, email text, phone text, cleared_by text, record_source text,
-    record_basis text, recorded_at timestamp, own_record boolean
+    person_id bigint, code text, member_key text, email text, phone text, customer_id text, cleared_by text,
+    record_source text, record_basis text, recorded_at timestamp, own_record boolean
 );
 
 -- name: known

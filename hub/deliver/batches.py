@@ -23,7 +23,7 @@ _READ = 16_384
 _PREFIX = "a_"
 _NOTHING: Mapping[str, Any] = {}
 _AWARE = pa.timestamp("us", tz="UTC")
-_FIELDS = ("key", "email", "phone", "remote_id", "attributes", "permission")
+_FIELDS = ("key", *HANDLE, "attributes", "permission")
 _GROUNDS = ("cleared_by", "record_basis", "recorded_at")
 
 

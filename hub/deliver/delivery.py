@@ -23,6 +23,7 @@ from hub.deliver.receipts import settle
 from hub.deliver.sending import Answer, Sender, counters
 from hub.deliver.work import Policy, Tally, Work
 from hub.ledger import Intent, Ledger
+from hub.ledger.packing import HANDLE
 
 _COLLECT_AFTER = 100_000
 _WAITING = "the vendor is still working on an earlier batch"
@@ -173,8 +174,7 @@ class Delivery:
     def _found(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Pass on whom the destination can find; the others leave the ledger without a call."""
         for table in tables:
-            names = ("email", "phone", "remote_id")
-            identified = [any(values) for values in zip(*(table.column(n).to_pylist() for n in names), strict=True)]
+            identified = [any(values) for values in zip(*(table.column(n).to_pylist() for n in HANDLE), strict=True)]
             if all(identified):
                 yield table
                 continue

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from hub.ledger.states import LETTERS
 
-HANDLE = ("email", "phone", "remote_id")
+HANDLE = ("email", "phone", "remote_id", "customer_id")
 ROWS = pa.schema(
     [(name, pa.string()) for name in ("member_key", *HANDLE, "attributes_hash", "data_hash")],
 )
@@ -68,19 +68,23 @@ def pack(rows: pa.Table) -> bytes:
 
 
 def unpack(blob: bytes) -> pa.Table:
-    """Return the rows of a batch that were packed."""
+    """Return the rows of a batch that were packed; an identifier that hub did not keep then is null."""
     with pa.ipc.open_stream(blob) as reader:
-        return reader.read_all()
+        rows = reader.read_all()
+    for name in HANDLE:
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
+    return rows
 
 
-def handle_of(email: str | None, phone: str | None, remote_id: str | None) -> str:
+def handle_of(email: str | None, phone: str | None, remote_id: str | None, customer_id: str | None = None) -> str:
     """Return the identifiers by which a destination can find a member again.
 
     An e-mail alone stands as it is, since that is what a million members have; anything else is JSON.
     """
-    if email is not None and phone is None and remote_id is None and not email.startswith("{"):
+    if email is not None and phone is remote_id is customer_id is None and not email.startswith("{"):
         return email
-    known = zip(HANDLE, (email, phone, remote_id), strict=True)
+    known = zip(HANDLE, (email, phone, remote_id, customer_id), strict=True)
     return json.dumps({name: value for name, value in known if value is not None})
 
 

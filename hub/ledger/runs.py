@@ -11,7 +11,7 @@ from typing import Any
 
 from hub.api import Op
 from hub.ledger import queries
-from hub.ledger.packing import handle_of, keys_json, unpack
+from hub.ledger.packing import HANDLE, handle_of, keys_json, unpack
 from hub.ledger.records import Run
 from hub.ledger.store import Store
 from hub.ledger.times import from_micros, to_micros
@@ -92,7 +92,7 @@ class Runs(Store):
         keys = rows["member_key"]
         hashes = repeat(None, len(keys)) if repeatable else rows["attributes_hash"]
         if op == Op.ADD:
-            handles = map(handle_of, rows["email"], rows["phone"], rows["remote_id"])
+            handles = map(handle_of, *(rows[name] for name in HANDLE))
             columns = (repeat(audience_id), keys, hashes, handles, repeat(as_of), repeat(sent_at))
             self.execute_many(sql["recover_added"], zip(*columns, strict=False))
         elif op == Op.UPDATE:

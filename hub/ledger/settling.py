@@ -169,7 +169,8 @@ class Settler:
         remote_ids = self._pick("remote_id", places)
         if told := self._result.remote_ids:
             remote_ids = [told.get(place, known) for place, known in zip(places, remote_ids, strict=True)]
-        return map(handle_of, self._pick("email", places), self._pick("phone", places), remote_ids)
+        email, phone, customer = (self._pick(name, places) for name in ("email", "phone", "customer_id"))
+        return map(handle_of, email, phone, remote_ids, customer)
 
     def _write(self, query: str, *columns: Iterable[Any]) -> None:
         # The shortest column ends the rows: repeat() never does.

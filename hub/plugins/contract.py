@@ -10,7 +10,7 @@ from hub.api import Capabilities, Config, Destination, Op, Segment, Source, Stre
 
 _BASES: dict[str, type[Any]] = {"source": Source, "segment": Segment, "destination": Destination}
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_IDENTIFIERS = {"email", "phone"}
+_IDENTIFIERS = {"email", "phone", "customer_id"}
 
 
 def contract_problems(kind: str, offered: Any) -> list[str]:
@@ -62,7 +62,9 @@ def _destination_problems(offered: type[Destination[Any]]) -> list[str]:
     if any(limit.count < 1 for limit in can.ops.values()):
         problems.append("can.ops has a limit below 1")
     if not can.identify_by or not set(can.identify_by) <= _IDENTIFIERS:
-        problems.append(f"can.identify_by is {can.identify_by!r}, not some of email and phone")
+        problems.append(f"can.identify_by is {can.identify_by!r}, not some of email and phone, or customer_id")
+    elif "customer_id" in can.identify_by and len(can.identify_by) > 1:
+        problems.append(f"can.identify_by is {can.identify_by!r}; customer_id stands alone")
     if offered.push is Destination.push:
         problems.append("push is not implemented")
     return problems

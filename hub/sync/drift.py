@@ -17,6 +17,7 @@ from hub.sync.look import mask
 from hub.sync.wiring import Wiring
 
 SAMPLE = 10
+_IDS = ("remote_id", "customer_id")
 
 
 @dataclass(slots=True)
@@ -91,26 +92,28 @@ def _compare(drift: Drift, ledger: Ledger, audience_id: int, key: bytes, members
     maybe = {each for each, state in zip(keys, states, strict=True) if MemberState(state).may_be_held}
     surely = {each for each, state in zip(keys, states, strict=True) if MemberState(state) is MemberState.HELD}
     handles = ledger.handles(audience_id, maybe)
-    by_remote = {known["remote_id"]: each for each, known in handles.items() if known.get("remote_id")}
+    by_id = {(name, known[name]): each for each, known in handles.items() for name in _IDS if known.get(name)}
     seen: set[str] = set()
     for member in members:
         drift.read += 1
-        found = next((each for each in _keys_of(member, key, by_remote) if each in maybe), None)
+        found = next((each for each in _keys_of(member, key, by_id) if each in maybe), None)
         if found is not None:
             seen.add(found)
             continue
         drift.added_count += 1
         if len(drift.added) < SAMPLE:
-            drift.added.append(mask(member.email or member.phone))
+            drift.added.append(mask(member.email or member.phone or member.customer_id))
     gone = sorted(surely - seen)
     drift.held, drift.missing_count = len(surely), len(gone)
-    drift.missing = [mask(handles[each].get("email") or handles[each].get("phone")) for each in gone[:SAMPLE]]
+    named = ("email", "phone", "customer_id")
+    drift.missing = [mask(next(filter(None, map(handles[each].get, named)), None)) for each in gone[:SAMPLE]]
 
 
-def _keys_of(member: Member, key: bytes, by_remote: dict[str, str]) -> Iterator[str]:
+def _keys_of(member: Member, key: bytes, by_id: dict[tuple[str, str], str]) -> Iterator[str]:
     """Yield the keys that a member there may have here, however the destination writes the address."""
-    if member.remote_id in by_remote:
-        yield by_remote[str(member.remote_id)]
+    for name in _IDS:
+        if (found := by_id.get((name, getattr(member, name) or ""))) is not None:
+            yield found
     if member.email:
         yield keyed_hash(key, f"email:{normalise_email(member.email) or member.email}")
     if member.phone:

@@ -118,7 +118,7 @@ def _standings(
             destination=sync.destination,
             audience=audience,
             segment=sync.segment,
-            decision=gate.explain(person_id, purpose, plugin.can.identify_by),
+            decision=gate.explain(person_id, purpose, wiring.known_by(sync.destination, plugin.can)),
             withheld=withheld.get(name),
             spells=tuple(
                 each for each in state.spells if each.audience == audience and each.destination == sync.destination

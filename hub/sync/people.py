@@ -120,7 +120,7 @@ def forget(wiring: Wiring, person: str) -> Receipt:
         with ExitStack() as stack:
             connections = dict(_destinations(wiring, ledger, receipt, stack))
             reached = [spell for spell in spells if _leave(wiring, ledger, spell, connections, receipt)]
-            _ask_to_forget(addresses, wiring.key, connections, receipt)
+            _ask_to_forget(wiring, addresses, connections, receipt)
         if wiring.catalog.exists:
             with wiring.catalog.writer(now) as writer:
                 report = writer.erase(addresses)
@@ -181,18 +181,13 @@ def _leave(
 
 
 def _ask_to_forget(
-    addresses: Sequence[str], key: bytes, connections: dict[str, Destination[Any]], receipt: Receipt
+    wiring: Wiring, addresses: Sequence[str], connections: dict[str, Destination[Any]], receipt: Receipt
 ) -> None:
     for name, destination in connections.items():
         if type(destination).forget is Destination.forget:
             receipt.still_open.append(f"{name}: cannot erase by itself; what was sent there is for you to delete")
             continue
-        for address in addresses:
-            kind, _, value = address.partition(":")
-            if kind not in destination.can.identify_by:
-                continue
-            email, phone = (value if kind == each else None for each in ("email", "phone"))
-            member = Member(keyed_hash(key, address), email=email, phone=phone)
+        for member in _known(wiring, name, destination, addresses, receipt):
             try:
                 outcome = destination.forget(member)
             except HubError as error:
@@ -200,6 +195,26 @@ def _ask_to_forget(
                 continue
             done = outcome.state in {State.DELIVERED, State.ACCEPTED}
             (receipt.done if done else receipt.still_open).append(f"{name}: {outcome.reason or outcome.state.value}")
+
+
+def _known(
+    wiring: Wiring, name: str, destination: Destination[Any], addresses: Sequence[str], receipt: Receipt
+) -> Iterator[Member]:
+    """Yield those of a person's addresses that a destination knows people by, each as a member."""
+    try:
+        kinds = wiring.known_by(name, destination.can)
+    except HubError as error:
+        receipt.still_open.append(f"{name}: {error}")
+        return
+    for address in addresses:
+        key = keyed_hash(wiring.key, address)
+        kind, _, value = address.partition(":")
+        system, _, customer_id = value.partition(":")
+        if kind == "customer" and f"customer_id:{system}" in kinds:
+            yield Member(key, customer_id=customer_id)
+        elif kind in kinds:
+            email, phone = (value if kind == each else None for each in ("email", "phone"))
+            yield Member(key, email=email, phone=phone)
 
 
 def _wipe_cache(wiring: Wiring) -> None:

@@ -116,9 +116,20 @@ class Preparation:
         if purpose not in PURPOSES:
             known = ", ".join(sorted(PURPOSES))
             raise ConfigError(f"syncs.{name}: there is no purpose {purpose!r}; there are {known}")
+        self._refuse_proof(name, settings, purpose)
         audience = self.ledger.audience(name, settings.destination, settings.audience or settings.segment)
         served = destination.serving(purpose)
         return Target(name, settings, served, audience, purpose, self.wiring.definition_digest(name))
+
+    def _refuse_proof(self, name: str, settings: SyncSettings, purpose: str) -> None:
+        """Refuse to write into the shop what the client's file reads there as proof of consent."""
+        proofs = {each.tag.casefold() for each in self.wiring.client.consent.sources if each.tag}
+        if purpose == "own_shop" and settings.audience_name.strip().casefold() in proofs:
+            raise ConfigError(
+                f"syncs.{name}: the tag {settings.audience_name!r} proves consent in this shop ([[consent.from]]), so "
+                "hub must not set it",
+                next_step="Give the sync another `audience`.",
+            )
 
     def _sync(self, number: int, target: Target) -> PreparedSync:
         result = self._results[target.settings.segment]
@@ -169,8 +180,8 @@ class Preparation:
         return Judged(verdict.cleared, verdict.withheld)
 
     def _clear(self, table: str, target: Target) -> Verdict:
-        can = target.destination.can
-        return self._open_gate().clear(table, purpose=target.purpose, identify_by=can.identify_by)
+        known_by = self.wiring.known_by(target.audience.destination, target.destination.can)
+        return self._open_gate().clear(table, purpose=target.purpose, identify_by=known_by)
 
     def _compare(self, number: int, target: Target, result: SegmentResult, judged: Judged) -> Difference:
         """Attach what the destination is to know and compare with the audience.

@@ -184,7 +184,7 @@ class _Run:
         asked = {(sync.purpose, sync.destination) for sync in self._chosen().values()}
         asked |= {(None, audience.destination) for audience in retired.audiences}
         wanted = {
-            (purpose or destinations[name].purpose, tuple(destinations[name].can.identify_by))
+            (purpose or destinations[name].purpose, self.wiring.known_by(name, destinations[name].can))
             for purpose, name in asked
         }
         client = self.wiring.client

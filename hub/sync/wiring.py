@@ -10,7 +10,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from hub.api import Config, Destination, Endpoint, Segment, Shop, Source
+from hub.api import Capabilities, Config, Destination, Endpoint, Segment, Shop, Source
 from hub.catalog import Catalog, CatalogSettings
 from hub.config import Client, ConnectionSettings, Where, Workspace, build_config
 from hub.config.problems import suggest
@@ -99,6 +99,29 @@ class Wiring:
     def system_of(source: ConnectionSettings) -> str:
         """Return the shop that a source is a door to."""
         return str(source.options.get("system") or source.name)
+
+    def known_by(self, destination: str, can: Capabilities) -> tuple[str, ...]:
+        """Return the kinds of address that a destination knows people by, as consent is asked about them.
+
+        A customer id means nothing without its shop: the one that the destination's ``system`` names, else the one
+        that the sources of the same plugin are doors to, else the client's only one.
+
+        Raises:
+            ConfigError: which shop it is cannot be told.
+        """
+        if "customer_id" not in can.identify_by:
+            return can.identify_by
+        settings = self.client.destinations[destination]
+        named = settings.options.get("system")
+        known = {self.system_of(each) for each in self.live_sources.values()}
+        alike = {self.system_of(each) for each in self.live_sources.values() if each.plugin == settings.plugin}
+        if named is None and len(alike or known) == 1:
+            (named,) = alike or known
+        if named not in known:
+            wrong = "names no `system`" if named is None else f"names the system {named!r}"
+            problem = f"knows people by the customer ids of one shop and {wrong}; there are {', '.join(sorted(known))}"
+            raise ConfigError(settings.where.say(problem), next_step="Set `system` to the shop's, as its sources do.")
+        return (f"customer_id:{named}",)
 
     def source(self, name: str, ledger: Ledger) -> Source[Any]:
         """Make one source. Raises ConfigError where a setting or secret is missing."""

@@ -33,7 +33,13 @@ class DestinationConformance(ConnectionConformance):
 
     def member(self, number: int) -> Member:
         """Return a member with every identifier and the attributes."""
-        return Member(f"{number:032x}", f"p{number}@example.com", f"+4520{number:06d}", attributes=self.attributes)
+        return Member(
+            f"{number:032x}",
+            f"p{number}@example.com",
+            f"+4520{number:06d}",
+            attributes=self.attributes,
+            customer_id=str(number),
+        )
 
     def people(self, count: int) -> list[Member]:
         """Return members, all different."""
@@ -147,8 +153,8 @@ class DestinationConformance(ConnectionConformance):
 
         read = list(fresh().read_members(batch.audience))
 
-        known = {value for member in read for value in (member.email, member.phone, member.remote_id) if value}
-        missing = [member.key for member in taken if not known & {member.email, member.phone, member.remote_id}]
+        known = {value for member in read for value in _identifiers(member) if value}
+        missing = [member.key for member in taken if not known & _identifiers(member)]
         require(not missing, f"{len(missing)} delivered members are not read back")
 
     def batch(self, destination: Any, op: Op, members: Sequence[Member]) -> Batch:
@@ -190,6 +196,10 @@ class DestinationConformance(ConnectionConformance):
     def _identifier(self, destination: Any, number: int) -> dict[str, Any]:
         full = self.member(number)
         return {name: getattr(full, name) for name in destination.can.identify_by[:1]}
+
+
+def _identifiers(member: Member) -> set[str | None]:
+    return {member.email, member.phone, member.remote_id, member.customer_id}
 
 
 __all__ = ["AS_OF", "DestinationConformance"]

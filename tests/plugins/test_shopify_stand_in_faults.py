@@ -50,6 +50,21 @@ def test_expired_tokens_are_refused_and_a_new_one_is_good() -> None:
     assert (refused, renewed, healed) == ([401] * 4, [200, 200], [200])
 
 
+@pytest.mark.parametrize(
+    ("name", "how", "expected"),
+    [
+        ("server-error", {"every": 3, "times": 2}, [200, 200, 502, 200, 200, 502, 200, 200, 200]),
+        ("throttled", {"every": 2, "status": 429}, [200, 429, 200, 200, 200]),
+        ("server-error", {"times": 2}, [502, 502, 200]),
+    ],
+)
+def test_a_fault_may_come_with_each_so_manieth_request(name: str, how: dict[str, int], expected: list[int]) -> None:
+    with serving(size=1, limits=Limits(restore_rate=10_000)) as client:
+        client.stand_in.fault(name, **how)
+
+        assert statuses(client, len(expected)) == expected
+
+
 def test_every_token_may_be_refused_for_a_while_or_until_healed() -> None:
     with serving(size=1) as client:
         client.stand_in.fault("refused-token", times=2)

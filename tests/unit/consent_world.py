@@ -110,10 +110,13 @@ class World:
         self.rows["members"].append({"person_id": person_id})
         return self
 
-    def identity(self, person_id: int, kind: str, value: str, last_seen_at: datetime | None = None) -> World:
-        """Add an address to a person."""
-        hashed = address_key(kind, f"shop:{value}" if kind == "customer" else value)
+    def identity(
+        self, person_id: int, kind: str, value: str, last_seen_at: datetime | None = None, system: str = "shop"
+    ) -> World:
+        """Add an address to a person; ``system`` is that of a customer id."""
+        hashed = address_key(kind, f"{system}:{value}" if kind == "customer" else value)
         row = {"person_id": person_id, "kind": kind, "value": value, "address_key": hashed}
+        row |= {"system": system} if kind == "customer" else {}
         self.rows["identities"].append({**row, "last_seen_at": last_seen_at})
         return self
 

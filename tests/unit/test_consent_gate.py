@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hub.errors import ConfigError
 from tests.unit.consent_world import AS_OF, World, address_key
 
 T1, T2, T3 = (datetime(2026, month, 1) for month in (1, 2, 3))
@@ -594,6 +595,34 @@ def test_data_that_stays_in_the_shop_needs_no_consent() -> None:
 
     assert answers == {1: "OWN_SHOP", 2: "OWN_SHOP"}
     assert [row["member_key"] for row in rows] == [address_key("email", MAIL), address_key("customer", "shop:77")]
+
+
+def test_a_customer_id_is_that_of_the_shop_asked_for_and_of_the_account_seen_last() -> None:
+    world = shop().says(MAIL, "email", "unsubscribed", T1)
+    world.identity(1, "customer", "5", T3, system="till").identity(1, "customer", "7", T1)
+    world.identity(1, "customer", "8", T2).identity(1, "customer", "9")
+    world.person(2, emails=("b@example.com",)).identity(2, "customer", "6", T1, system="till")
+
+    answers, rows = world.clear("own_shop", ("customer_id:shop",))
+
+    assert answers == {1: "OWN_SHOP", 2: "NO_ADDRESS"}
+    assert [(row["customer_id"], row["email"], row["member_key"]) for row in rows] == [
+        ("8", None, address_key("customer", "shop:8"))
+    ]
+
+
+def test_an_erasure_of_any_address_bars_the_customer_id() -> None:
+    world = shop().identity(1, "customer", "7").blocked(MAIL, "erasure", T1)
+
+    assert world.verdict("own_shop", ("customer_id:shop",)) == "SUPPRESSED"
+
+
+@pytest.mark.parametrize("purpose", ["email_marketing", "cart_reminder", "sms_marketing", "ads"])
+def test_a_customer_id_is_cleared_for_nothing_but_the_shop_itself(purpose: str) -> None:
+    world = shop().says(MAIL, "email", "subscribed", T1).identity(1, "customer", "7")
+
+    with pytest.raises(ConfigError, match="knows people by customer id"):
+        world.clear(purpose, ("customer_id:shop",))
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,8 @@ def test_a_plugin_of_one_kind_may_share_its_name_with_another_kind(folder: Path)
         ("    can = api", "    cannot = api", "can is missing; declare api.Capabilities"),
         ("api.Op.ADD:", "api.Op.REMOVE:", "can.ops has no api.Op.ADD"),
         ("Limit(150)", "Limit(0)", "limit below 1"),
+        ("Limit(150)}", "Limit(150)}, identify_by=('name',)", "not some of email and phone, or customer_id"),
+        ("Limit(150)}", "Limit(150)}, identify_by=('email', 'customer_id')", "customer_id stands alone"),
         ("def push", "def pull", "push is not implemented"),
         ("    Config = BrevoConfig", "    Config = dict", "Config is not a subclass of api.Config"),
         ("api.Destination[BrevoConfig]", "api.Source[BrevoConfig]", "is not a subclass of api.Destination"),

@@ -1,4 +1,4 @@
-"""Read a Shopify shop through its Admin API."""
+"""Read a Shopify shop through its Admin API, and keep tags of its customers equal to segments."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from hub import api
-from hub_shopify.settings import ShopifyConfig
+from hub_shopify.destination import ShopifyTags
+from hub_shopify.settings import ShopifyConfig, ShopifyTagsConfig
 from hub_shopify.source import Shopify
 
-__all__ = ["Shopify", "ShopifyConfig", "hub_sources"]
+__all__ = ["Shopify", "ShopifyConfig", "ShopifyTags", "ShopifyTagsConfig", "hub_destinations", "hub_sources"]
+
+
+@api.hookimpl
+def hub_destinations() -> Iterable[type[api.Destination[Any]]]:
+    """Offer the destination ``shopify``."""
+    return [ShopifyTags]
 
 
 @api.hookimpl

@@ -9,9 +9,11 @@ from hub import api
 from hub_shopify.admin import VERSION, Admin
 from hub_shopify.operations import CONTACTS, COUNTS, INSTALLATION, SHOP
 from hub_shopify.replies import WITHOUT_PERSONAL_DATA, ProtectedError
-from hub_shopify.settings import ALL_ORDERS, SCOPES, ShopifyConfig
+from hub_shopify.settings import ALL_ORDERS, SCOPES, TAGS, ShopConfig
 
 _SAMPLE = 100
+POINTS_A_MEMBER = 11
+"""To look at a customer is 1 point, to change tags 10 (Shopify's page on rate limits)."""
 _HOW_TO_GRANT = (
     "In the Dev Dashboard (dev.shopify.com) open the app > Versions, release one with the scope, and let the shop "
     "approve it (Settings > Apps and sales channels). An app made in the shop's admin: Settings > Apps and sales "
@@ -25,18 +27,14 @@ _LISTS = {
 }
 
 
-def of_shop(admin: Admin, http: api.Http, config: ShopifyConfig, shop: api.Shop) -> Iterator[api.Finding]:
-    """Yield what is right and wrong with a shop's connection; nothing is changed."""
+def of_shop(admin: Admin, http: api.Http, config: ShopConfig, shop: api.Shop) -> Iterator[api.Finding]:
+    """Yield what is right and wrong with reading a shop; nothing is changed."""
     about = admin.ask(http, SHOP)["shop"]
-    kind = "client id and secret" if config.client_id is not None else "a permanent token"
-    yield api.Finding.ok(f"connected to {about['name']} ({about['myshopifyDomain']}) with {kind}")
-    yield from _of_version(admin.answered_as)
-    granted = {each["handle"] for each in admin.ask(http, INSTALLATION)["currentAppInstallation"]["accessScopes"]}
+    yield from _of_connection(about, admin, config)
+    granted = _granted(admin, http)
     yield from _of_settings(about, shop)
-    missing = [scope for scope in SCOPES if not holds(granted, scope)]
-    if missing:
-        error = lacks_scopes(missing)
-        yield api.Finding.error(str(error), next_step=error.next_step, code="missing-scopes", count=len(missing))
+    if missing := [scope for scope in SCOPES if not holds(granted, scope)]:
+        yield _without_scopes(missing)
         return
     yield api.Finding.ok(f"the app holds {', '.join(SCOPES)}")
     if ALL_ORDERS not in granted:
@@ -53,6 +51,20 @@ def of_shop(admin: Admin, http: api.Http, config: ShopifyConfig, shop: api.Shop)
         yield _without_emails(str(error))
     else:
         yield from _of_contacts(people)
+
+
+def of_tags(admin: Admin, http: api.Http, config: ShopConfig) -> Iterator[api.Finding]:
+    """Yield what is right and wrong with setting tags in a shop; nothing is changed."""
+    yield from _of_connection(admin.ask(http, SHOP)["shop"], admin, config)
+    if not holds(_granted(admin, http), TAGS):
+        yield _without_scopes([TAGS])
+        return
+    yield api.Finding.ok(f"the app holds {TAGS}")
+    if cost := admin.cost:
+        yield api.Finding.info(
+            f"{cost.available:,.0f} of {cost.maximum:,.0f} points are left and {cost.restore_rate:,.0f} come back each "
+            f"second, which is enough for about {cost.restore_rate / POINTS_A_MEMBER:,.0f} customers"
+        )
 
 
 def lacks_scopes(missing: Sequence[str]) -> api.AuthError:
@@ -72,6 +84,21 @@ def fell_forward(answered: str) -> str:
         f"Shopify answers as version {answered}, since {VERSION} is no longer supported: fields may be missing or mean "
         "something else; a newer hub is needed"
     )
+
+
+def _of_connection(about: Mapping[str, Any], admin: Admin, config: ShopConfig) -> Iterator[api.Finding]:
+    kind = "client id and secret" if config.client_id is not None else "a permanent token"
+    yield api.Finding.ok(f"connected to {about['name']} ({about['myshopifyDomain']}) with {kind}")
+    yield from _of_version(admin.answered_as)
+
+
+def _granted(admin: Admin, http: api.Http) -> set[str]:
+    return {each["handle"] for each in admin.ask(http, INSTALLATION)["currentAppInstallation"]["accessScopes"]}
+
+
+def _without_scopes(missing: Sequence[str]) -> api.Finding:
+    error = lacks_scopes(missing)
+    return api.Finding.error(str(error), next_step=error.next_step, code="missing-scopes", count=len(missing))
 
 
 def _of_version(answered: str | None) -> Iterator[api.Finding]:

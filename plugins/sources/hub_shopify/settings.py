@@ -1,4 +1,4 @@
-"""The settings of a Shopify source, and which credential to ask the shop for."""
+"""The settings of a Shopify shop as a source and as a destination, and which credential to ask the shop for."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ SCOPES = ("read_customers", "read_orders", "read_products")
 """Without one of these something stays unread."""
 ALL_ORDERS = "read_all_orders"
 """Without this one orders begin 60 days ago."""
+TAGS = "write_customers"
+"""Without this one hub sets no tags."""
 
 WHO_CLICKS_WHERE = (
     "Ask the shop for the client id and client secret of an app of its own organisation: whoever may develop apps "
     "there opens dev.shopify.com > Apps > Create app > Start from Dev Dashboard, releases a version with the scopes "
-    f"{', '.join((*SCOPES, ALL_ORDERS))}, installs it (Home > Install app) and finds both under Settings. "
+    f"{', '.join((*SCOPES, ALL_ORDERS))} ({TAGS} where hub sets tags), installs it (Home > Install app) and finds both "
+    "under Settings. "
     "An app of another organisation, such as your agency's, is refused."
 )
 """Source: Shopify's pages on the Dev Dashboard and on the client credentials grant."""
@@ -31,8 +34,8 @@ _NO_SECRET = "names a client_id, and there is no client_secret for it: store it 
 _SUFFIX = ".myshopify.com"
 
 
-class ShopifyConfig(api.SourceConfig):
-    """Which shop to read, and with which credential."""
+class ShopConfig(api.Config):
+    """Which shop, and with which credential."""
 
     store: str = api.Field(
         pattern=r"^[a-z0-9][a-z0-9-]*(\.myshopify\.com)?$",
@@ -47,9 +50,6 @@ class ShopifyConfig(api.SourceConfig):
     access_token: api.Secret | None = api.Field(
         default=None, description="Instead of both: token (shpat_…) of an app made in the shop's admin before 2026"
     )
-    reconcile: api.Duration = api.Field(
-        default=timedelta(days=7), description="How often all is read again, to find what the shop deleted or merged"
-    )
     address: api.Endpoint = api.Field(
         default=api.Endpoint(f"https://store{_SUFFIX}"),
         description="Where the API is; by default the store's own address",
@@ -63,9 +63,28 @@ class ShopifyConfig(api.SourceConfig):
         return data
 
     @model_validator(mode="after")
-    def _has_a_credential(self) -> ShopifyConfig:
+    def _has_a_credential(self) -> ShopConfig:
         if self.client_id is not None and self.client_secret is None:
             raise ValueError(_NO_SECRET)
         if self.client_id is None and self.access_token is None:
             raise ValueError(_NONE)
         return self
+
+
+class ShopifyConfig(ShopConfig, api.SourceConfig):
+    """Which shop to read, with which credential, and how often all of it."""
+
+    reconcile: api.Duration = api.Field(
+        default=timedelta(days=7), description="How often all is read again, to find what the shop deleted or merged"
+    )
+
+
+class ShopifyTagsConfig(ShopConfig):
+    """In which shop to set tags, and with which credential."""
+
+    system: str | None = api.Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        description="The shop's name as `system` of its sources; by default that of the source `shopify`, else of the "
+        "client's only shop",
+    )

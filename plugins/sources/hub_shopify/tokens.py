@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from hub import api
-from hub_shopify.settings import WHO_CLICKS_WHERE, ShopifyConfig
+from hub_shopify.settings import WHO_CLICKS_WHERE, ShopConfig
 
 _PATH = "/admin/oauth/access_token"
 _ENTRY = "token"
@@ -23,7 +23,7 @@ class Tokens:
     """Give the token to ask with; what the grant gave is remembered until shortly before it expires."""
 
     def __init__(self, connection: api.Connection) -> None:
-        config: ShopifyConfig = connection.config
+        config: ShopConfig = connection.config
         self._config = config
         self._remember = connection.remember
         self._connection = connection

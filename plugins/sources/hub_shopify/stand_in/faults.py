@@ -10,6 +10,7 @@ from typing import Any
 from hub import api
 
 _ONCE = {"times": "once if empty"}
+_EVERY = {"every": "each request if empty, else each so-manieth"}
 _UNTIL_HEALED = {"times": "until healed if empty"}
 
 FAULTS = (
@@ -23,11 +24,11 @@ FAULTS = (
     api.Fault(
         "throttled",
         "Empty the bucket and answer THROTTLED.",
-        {"status": "200 if empty, 429 for the other way to say it", "retry_after": "none if empty", **_ONCE},
+        {"status": "200 if empty, 429 for the other way to say it", "retry_after": "none if empty", **_EVERY, **_ONCE},
     ),
-    api.Fault("server-error", "Fail with an HTTP status.", {"status": "502 if empty", **_ONCE}),
-    api.Fault("internal-error", "Fail with status 200 and INTERNAL_SERVER_ERROR.", _ONCE),
-    api.Fault("dropped", "Hang up.", {"when": "before the work if empty, after: when it was done", **_ONCE}),
+    api.Fault("server-error", "Fail with an HTTP status.", {"status": "502 if empty", **_EVERY, **_ONCE}),
+    api.Fault("internal-error", "Fail with status 200 and INTERNAL_SERVER_ERROR.", {**_EVERY, **_ONCE}),
+    api.Fault("dropped", "Hang up.", {"when": "before the work if empty, after: when it was done", **_EVERY, **_ONCE}),
     api.Fault(
         "bulk-failed",
         "Let a running bulk operation fail on the way.",
@@ -52,7 +53,7 @@ FAULTS = (
     api.Fault("slow", "Wait before every answer.", {"seconds": "1 if empty", **_UNTIL_HEALED}),
 )
 _ONCE_BY_DEFAULT = frozenset(fault.name for fault in FAULTS if fault.parameters.get("times") == _ONCE["times"])
-_NUMBERS = ("times", "seconds", "status", "after", "retry_after")
+_NUMBERS = ("times", "every", "seconds", "status", "after", "retry_after")
 _CHOICES = {
     "how": ("null", "refused"),
     "when": ("before", "after"),
@@ -67,6 +68,7 @@ class _Active:
 
     values: dict[str, str]
     left: int | None
+    asked: int = 0
 
 
 class Faults:
@@ -101,6 +103,9 @@ class Faults:
         with self._lock:
             active = self._active.get(name)
             if active is None or active.left == 0:
+                return None
+            active.asked += 1
+            if active.asked % max(1, int(active.values.get("every", "1"))):
                 return None
             if active.left is not None:
                 active.left -= 1
