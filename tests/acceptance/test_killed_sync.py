@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import contextlib
 import os
 import random
 import signal
@@ -105,8 +106,9 @@ def sync_and_kill(agency: Agency, hub: Nursery, chance: random.Random, longest: 
             ended.wait(chance.uniform(0, 0.06))
         else:
             ended.wait(chance.uniform(0, longest))
-        if not ended.is_set():
-            os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ended just now
+            if not ended.is_set():
+                os.kill(child, signal.SIGKILL)
 
     watcher = threading.Thread(target=wait_and_kill)
     watcher.start()
