@@ -21,7 +21,7 @@ from hub_shopify.stand_in.generate import generate
 from tests.acceptance.test_killed_sync import nursery
 from tests.shopify_client import Bench, Clock, Shop, bench
 
-KILLS, TRIES = 10, 6
+KILLS, TRIES = 20, 6
 TABLES = ("customers", "consent_records", "orders", "order_lines", "carts", "cart_lines", "products")
 
 

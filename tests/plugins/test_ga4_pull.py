@@ -241,7 +241,7 @@ def test_a_screen_export_fails_the_source_with_what_is_needed(client: Client) ->
 
 # -- killed
 
-KILLS = 10
+KILLS = 20
 NURSERY = """
 import importlib, json, os, sys
 for name in ("duckdb", "pyarrow.parquet", "pyarrow.fs", "pydantic", "rich.console", "hub_csv", "hub_ga4", "hub.cli.pull", "hub.sync.run"):
