@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,6 @@ from hub.http import Limiter, connect_factory
 from hub.testing.making import Notes
 from hub_klaviyo import Klaviyo, KlaviyoConfig
 from hub_klaviyo.stand_in import API_KEY, KlaviyoStandIn
-from hub_klaviyo.stand_in.shapes import Answer
 from tests.klaviyo_spec import Request, folder, judge
 
 _JUDGED = 200_000  # bytes; a larger body is made of rows like those of a smaller one
@@ -51,9 +50,9 @@ class Recorded(KlaviyoStandIn):
         super().__init__(**how)
         self.recorded: list[Request] = []
 
-    def serve(self, method: str, target: str, headers: Mapping[str, str], raw: bytes) -> tuple[Answer | None, float]:
-        self.recorded.append(Request(method, target, headers, raw))
-        return super().serve(method, target, headers, raw)
+    def serve(self, asked: api.Asked) -> tuple[api.Answer | None, float]:
+        self.recorded.append(Request(asked.method, asked.target, asked.headers, asked.body))
+        return super().serve(asked)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,6 @@ from hub.testing.making import Notes
 from hub_mailchimp import Mailchimp, MailchimpConfig
 from hub_mailchimp.stand_in import API_KEY, LIST_ID, MailchimpStandIn
 from hub_mailchimp.stand_in.contacts import Audience, Contact, Tag
-from hub_mailchimp.stand_in.shapes import Answer
 from tests.klaviyo_kit import AS_OF, Clock
 from tests.mailchimp_spec import Request, changes_a_status, folder, inside, judge, judged_by_the_client
 
@@ -36,10 +35,10 @@ class Recorded(MailchimpStandIn):
         self.recorded: list[Request] = []
         self.meanwhile: Callable[[str, str], None] = lambda _method, _path: None
 
-    def serve(self, method: str, target: str, headers: Mapping[str, str], raw: bytes) -> tuple[Answer | None, float]:
-        self.recorded.append(Request(method, target, headers, raw))
-        self.meanwhile(method, target)
-        return super().serve(method, target, headers, raw)
+    def serve(self, asked: api.Asked) -> tuple[api.Answer | None, float]:
+        self.recorded.append(Request(asked.method, asked.target, asked.headers, asked.body))
+        self.meanwhile(asked.method, asked.target)
+        return super().serve(asked)
 
 
 @dataclass

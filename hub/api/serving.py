@@ -16,26 +16,32 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from hub.api.stand_ins import Fault, StandIn
 
 _POLL_SECONDS = 0.05  # how soon stop() is noticed
-_ONCE: Mapping[str, str] = {
-    "times": "once if empty",
-    "every": "every n-th request; each if empty",
-    "path": "paths that contain it; any if empty",
-    "method": "any if empty",
-}
-_HEALED: Mapping[str, str] = {**_ONCE, "times": "until healed if empty"}
+_ONCE: Mapping[str, str] = MappingProxyType(
+    {
+        "times": "once if empty",
+        "every": "every n-th request; each if empty",
+        "path": "paths that contain it; any if empty",
+        "method": "any if empty",
+    }
+)
+_HEALED: Mapping[str, str] = MappingProxyType({**_ONCE, "times": "until healed if empty"})
 _WHOLE_NUMBERS = ("times", "every")
-_REFUSALS = ("rate-limit", "rate-limit-bare", "server-error", "expired-token", "forbidden")
+_NO_CONTENT = 204
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as it came: ``path`` is decoded and without its query, header names are in lower case."""
+    """One request: ``path`` is decoded and without its query, header names are in lower case.
+
+    ``target`` is path and query as they came, still encoded.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    target: str = ""
 
 
 @dataclass(slots=True)
@@ -72,8 +78,16 @@ class HttpStandIn(StandIn):
 
     ``limits`` False is a fast mode without rate limits; ``clock`` gives seconds since 1970. ``requests`` are method,
     path and status (0: hung up) of everything that was asked. Whatever a subclass does runs under one lock.
+    ``refusals`` are the faults that come before all work and that ``refuse`` answers. ``content_type`` is that of
+    JSON. ``ONCE`` and ``UNTIL_HEALED`` are parameters for faults of a subclass's own.
     """
 
+    ONCE: ClassVar[Mapping[str, str]] = _ONCE
+    UNTIL_HEALED: ClassVar[Mapping[str, str]] = _HEALED
+    refusals: ClassVar[Sequence[str]] = (
+        "rate-limit", "rate-limit-bare", "server-error", "expired-token", "expired-key", "forbidden",
+    )  # fmt: skip
+    content_type: ClassVar[str] = "application/json; charset=utf-8"
     faults: ClassVar[Sequence[Fault]] = (
         Fault("rate-limit", "Refuse as too fast, and say when.", {**_ONCE, "retry_after": "seconds; 1 if empty"}),
         Fault("rate-limit-bare", "Refuse as too fast, and say nothing of when.", _ONCE),
@@ -100,7 +114,7 @@ class HttpStandIn(StandIn):
         raise NotImplementedError
 
     def refuse(self, fault: str, retry_after: str | None) -> Answer:
-        """Return the vendor's own answer for ``rate-limit``, ``server-error``, ``expired-token`` or ``forbidden``."""
+        """Return the vendor's own answer for one of ``refusals``; ``rate-limit-bare`` comes as ``rate-limit``."""
         raise NotImplementedError
 
     def shown(self) -> Mapping[str, Any]:
@@ -170,10 +184,21 @@ class HttpStandIn(StandIn):
         active = self._active.get(name)
         return None if active is None else active.values.get(key, default)
 
+    def is_on(self, name: str) -> bool:
+        """Tell whether a fault was asked for and not healed."""
+        return name in self._active
+
     def take(self, name: str, asked: Asked) -> bool:
         """Use up one turn of a fault, where it was asked for and meets this request."""
         active = self._active.get(name)
         return active is not None and active.take(asked.method, asked.path)
+
+    def attend(self, asked: Asked) -> Answer | None:
+        """Answer one request when its time has come; None means hanging up."""
+        answer, late = self.serve(asked)
+        if late:
+            time.sleep(late)
+        return answer
 
     def serve(self, asked: Asked) -> tuple[Answer | None, float]:
         """Answer one request; None means hanging up. The number is seconds to wait before the answer."""
@@ -191,7 +216,7 @@ class HttpStandIn(StandIn):
 
     def _fail_first(self, asked: Asked) -> Answer | None:
         """Return the answer of a fault that comes before all work."""
-        for name in _REFUSALS:
+        for name in self.refusals:
             if self.take(name, asked):
                 retry_after = self.wanted(name, "retry_after", "1") if name == "rate-limit" else None
                 return self.refuse("rate-limit" if name == "rate-limit-bare" else name, retry_after)
@@ -223,9 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         url = urlsplit(self.path)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
-        answer, late = self.owner.serve(Asked(self.command, unquote(url.path), query, headers, raw))
-        if late:
-            time.sleep(late)
+        answer = self.owner.attend(Asked(self.command, unquote(url.path), query, headers, raw, self.path))
         if answer is None:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -239,9 +262,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(body, str):
             body = body.encode()
         elif not isinstance(body, bytes):
-            body, kind = json.dumps(body).encode(), "application/json; charset=utf-8"
+            body, kind = json.dumps(body).encode(), self.owner.content_type
         self.send_response(answer.status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **answer.headers}.items():
+        # An answer without content says nothing of it (RFC 9110, 8.6).
+        about = {} if answer.status == _NO_CONTENT else {"Content-Type": kind, "Content-Length": str(len(body))}
+        for name, value in {**about, **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

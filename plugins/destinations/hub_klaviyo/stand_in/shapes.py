@@ -6,19 +6,12 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from hub import api
 from hub_klaviyo.stand_in.people import Job, Json, List, Profile, iso
 
-
-@dataclass(slots=True)
-class Answer:
-    """A status with its body; ``body`` None is an answer without one."""
-
-    status: int
-    body: Json | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+Answer = api.Answer
 
 
 class Refusal(Exception):

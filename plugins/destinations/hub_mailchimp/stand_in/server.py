@@ -1,22 +1,18 @@
-"""The stand-in's door: HTTP on 127.0.0.1, the key, ten connections and the faults."""
+"""The stand-in's door: the key, ten connections and the faults."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-import socket
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from hub import api
 from hub_mailchimp.stand_in.contacts import Audience, Json, World, iso
-from hub_mailchimp.stand_in.faults import FAULTS, Switches
 from hub_mailchimp.stand_in.routes import AUDIENCE_ROUTES, Asked, Route
 from hub_mailchimp.stand_in.shapes import Answer, Refusal, chosen, not_found
 from hub_mailchimp.stand_in.tags import TAG_ROUTES
@@ -25,12 +21,19 @@ API_KEY = "sandbox0000000000000000000000000-us1"
 LIST_ID = "5a4d0b0c1d"
 CONNECTIONS = 10
 _ROOT = "/3.0"
-_POLL_SECONDS = 0.05  # how soon stop() is noticed
 _SHOWN = 1_000
 _ROUTES = (*AUDIENCE_ROUTES, *TAG_ROUTES)
 
 
-class MailchimpStandIn(api.StandIn):
+_ONCE, _HEALED = api.HttpStandIn.ONCE, api.HttpStandIn.UNTIL_HEALED
+_OWN_WORDS = {
+    "rate-limit-bare": api.Fault("rate-limit-bare", "Answer 429 and say nothing of when, as Mailchimp does.", _ONCE),
+    "expired-token": api.Fault("expired-key", "Refuse the key.", _HEALED),
+    "forbidden": api.Fault("forbidden", "Say that the key's user is disabled.", _HEALED),
+}
+
+
+class MailchimpStandIn(api.HttpStandIn):
     """Serve one account, with whatever audience is asked for. ``clock`` gives seconds since 1970.
 
     ``limits`` False lets any number of connections in. A batch operation takes ``job_seconds``; its work is done when
@@ -38,82 +41,53 @@ class MailchimpStandIn(api.StandIn):
     """
 
     plugin = "mailchimp"
-    faults = FAULTS
+    faults = (
+        *(_OWN_WORDS.get(each.name, each) for each in api.HttpStandIn.faults),
+        api.Fault("busy-edge", "Answer 403 without JSON, as the edge does when it is busy.", _ONCE),
+        api.Fault("viewer", "Let the key's user be one who may only look.", {}),
+        api.Fault("no-audience", "Know no audience.", _HEALED),
+        api.Fault("poison-rows", "Refuse contacts whose address contains a text.", {"text": "poison if empty"}),
+        api.Fault(
+            "breaking-rows", "Answer 500 to calls with an address that contains a text.", {"text": "broken if empty"}
+        ),
+        api.Fault("terse-tags", "Say nothing of who had a tag already.", {}),
+        api.Fault("slow-jobs", "Let batch operations take longer.", {"seconds": "60 if empty"}),
+    )
+    refusals = (*api.HttpStandIn.refusals, "busy-edge")
     secrets = MappingProxyType({"api_key": API_KEY})
 
     def __init__(
         self, *, limits: bool = True, job_seconds: float = 1.0, clock: Callable[[], float] = time.time
     ) -> None:
+        super().__init__(limits=limits, clock=clock)
         self.world = World()
         self.world.audience(LIST_ID)
-        self.clock = clock
-        self.requests: list[tuple[str, str, int]] = []
-        self._limits = limits
         self._job_seconds = job_seconds
-        self._lock = threading.Lock()
-        self._switches = Switches()
         self._open = 0
-        self._counts = {"served": 0, "refused": 0, "writes": 0}
-        self._server: ThreadingHTTPServer | None = None
-
-    def start(self, port: int = 0) -> str:
-        """Start serving and return the address."""
-        stand_in = self
-
-        class Handler(_Handler):
-            owner = stand_in
-
-        self._server = _Server(("127.0.0.1", port), Handler)
-        threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="mailchimp stand-in", daemon=True
-        ).start()
-        return self.base
 
     @property
     def base(self) -> str:
         """Return the address; only while it serves."""
-        if self._server is None:
-            raise RuntimeError("the stand-in is not serving")
-        return f"http://127.0.0.1:{self._server.server_address[1]}{_ROOT}"
+        return super().base + _ROOT
 
-    def stop(self) -> None:
-        """Stop serving; the state stays readable."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-    def fault(self, name: str, **parameters: Any) -> None:
-        """Ask for a fault from now on."""
-        with self._lock:
-            self._switches.on(name, parameters)
-
-    def heal(self) -> None:
-        """End all faults."""
-        with self._lock:
-            self._switches.off()
-
-    def state(self) -> Mapping[str, Any]:
+    def shown(self) -> Mapping[str, Any]:
         """Return tags with who has them, contacts, batch operations and campaigns; a thousand of each at most."""
-        with self._lock:
-            self._work()
-            audiences = list(self.world.audiences.values())
-            return {
-                **self._counts,
-                "contacts_known": sum(len(each.contacts) for each in audiences),
-                "faults": self._switches.told(),
-                "tags": [tag for each in audiences for tag in _tags(each)],
-                "contacts": [contact for each in audiences for contact in _contacts(each)],
-                "merge_fields": sorted({tag for each in audiences for tag in each.fields}),
-                "batches": [
-                    {"id": each.id, "operations": each.total, "done": each.completed is not None}
-                    for each in list(self.world.operations.values())[-_SHOWN:]
-                ],
-                "campaigns": [
-                    {"id": each.id, "title": each.title, "sent_to": len(each.to), "at": iso(each.sent)}
-                    for each in list(self.world.campaigns.values())[-_SHOWN:]
-                ],
-            }
+        self._work()
+        audiences = list(self.world.audiences.values())
+        return {
+            "contacts_known": sum(len(each.contacts) for each in audiences),
+            "tags": [tag for each in audiences for tag in _tags(each)],
+            "contacts": [contact for each in audiences for contact in _contacts(each)],
+            "merge_fields": sorted({tag for each in audiences for tag in each.fields}),
+            "batches": [
+                {"id": each.id, "operations": each.total, "done": each.completed is not None}
+                for each in list(self.world.operations.values())[-_SHOWN:]
+            ],
+            "campaigns": [
+                {"id": each.id, "title": each.title, "sent_to": len(each.to), "at": iso(each.sent)}
+                for each in list(self.world.campaigns.values())[-_SHOWN:]
+            ],
+        }
 
     def sign_up(self, email: str, list_id: str = LIST_ID) -> None:
         """Let a person sign up with one of Mailchimp's forms."""
@@ -152,39 +126,39 @@ class MailchimpStandIn(api.StandIn):
         """Let mails to a contact bounce until Mailchimp cleans it."""
         self._become(email, list_id, "cleaned", None)
 
-    def serve(self, method: str, target: str, headers: Mapping[str, str], raw: bytes) -> tuple[Answer | None, float]:
-        """Answer one request; None means hanging up. The number is seconds to wait before the answer."""
-        url = urlsplit(target)
-        path = unquote(url.path).removeprefix(_ROOT) or "/"
-        with self._lock:
-            answer = self._fail_first(path)
-            if answer is None and not self._switches.take("drop-before", path):
-                answer = self._answer(method, path, url.query, headers, raw)
-            dropped = answer is None or (answer.status < 300 and self._switches.take("drop-after", path))
-            late = self._switches.value("slow", "seconds", "1") if self._switches.take("slow", path) else "0"
-            status = 0 if dropped or answer is None else answer.status
-            self._counts["served" if 0 < status < 300 else "refused"] += 1
-            self._counts["writes"] += method != "GET"
-            self.requests.append((method, path, status))
-        return (None if dropped else answer), float(late)
-
-    def enter(self) -> bool:
-        """Count a connection that has a request under way; tell whether there are too many."""
+    def attend(self, asked: api.Asked) -> Answer | None:
+        """Answer one request of at most ten at once; the others are refused."""
         with self._lock:
             self._open += 1
-            return self._limits and self._open > CONNECTIONS
+            crowded = self.limits and self._open > CONNECTIONS
+            if crowded:
+                self._counts["refused"] += 1
+                self.requests.append((asked.method, _path(asked), 429))
+        try:
+            return _too_many({}) if crowded else super().attend(asked)
+        finally:
+            with self._lock:
+                self._open -= 1
 
-    def leave(self) -> None:
-        """Count a request that is answered."""
-        with self._lock:
-            self._open -= 1
+    def serve(self, asked: api.Asked) -> tuple[Answer | None, float]:
+        """Answer one request, with its path behind the version."""
+        return super().serve(replace(asked, path=_path(asked)))
 
-    def crowded(self, method: str, target: str) -> Answer:
-        """Refuse a request beyond the ten at once."""
-        with self._lock:
-            self._counts["refused"] += 1
-            self.requests.append((method, unquote(urlsplit(target).path).removeprefix(_ROOT), 429))
-        return _too_many({})
+    def answer(self, asked: api.Asked) -> Answer:
+        """Answer a request that no fault has met."""
+        try:
+            if not asked.path.endswith("/results"):  # an address of its own at the vendor, with a signature instead
+                _refuse_strangers(asked.headers)
+            self._work()
+            return chosen(self._routed(asked), asked.query.get("fields"))
+        except Refusal as refused:
+            return refused.answer
+
+    def refuse(self, fault: str, retry_after: str | None) -> Answer:
+        """Return Mailchimp's own answer for a fault."""
+        if fault == "rate-limit":
+            return _too_many({} if retry_after is None else {"Retry-After": retry_after})
+        return _REFUSALS[fault]()
 
     def _become(self, email: str, list_id: str, status: str, reason: str | None) -> None:
         with self._lock:
@@ -196,31 +170,25 @@ class MailchimpStandIn(api.StandIn):
             if status == "unsubscribed":
                 contact.left = now
 
-    def _answer(self, method: str, path: str, query: str, headers: Mapping[str, str], raw: bytes) -> Answer:
-        try:
-            asked = dict(parse_qsl(query, keep_blank_values=True))
-            if not path.endswith("/results"):  # an address of its own at the vendor, with a signature instead
-                _refuse_strangers(headers)
-            self._work()
-            return chosen(self._routed(method, path, asked, _json(raw)), asked.get("fields"))
-        except Refusal as refused:
-            return refused.answer
-
-    def _routed(self, method: str, path: str, query: Mapping[str, str], body: Json) -> Answer:
-        route, ids = _find(method, path)
-        if path.startswith("/lists/") and self._switches.take("no-audience", path):
+    def _routed(self, asked: api.Asked) -> Answer:
+        route, ids = _find(asked.method, asked.path)
+        if asked.path.startswith("/lists/") and self.take("no-audience", asked):
             raise not_found()
-        switches, seconds = self._switches, self._job_seconds
-        if "slow-jobs" in switches.active:
-            seconds = float(switches.value("slow-jobs", "seconds", "60"))
-        poison, breaking = switches.text("poison-rows", "poison"), switches.text("breaking-rows", "broken")
-        role, terse = "viewer" if "viewer" in switches.active else "manager", "terse-tags" in switches.active
+        told = Asked(
+            self.world,
+            self.clock(),
+            self.base,
+            ids,
+            asked.query,
+            _json(asked.body),
+            float(self.wanted("slow-jobs", "seconds", "60") or self._job_seconds),
+            "viewer" if self.is_on("viewer") else "manager",
+            self.wanted("poison-rows", "text", "poison"),
+            self.wanted("breaking-rows", "text", "broken"),
+            terse=self.is_on("terse-tags"),
+        )
         try:
-            return route.answer(
-                Asked(
-                    self.world, self.clock(), self.base, ids, query, body, seconds, role, poison, breaking, terse=terse
-                )
-            )
+            return route.answer(told)
         except (KeyError, TypeError, AttributeError):
             raise Refusal(400, "Invalid Resource", "The body has not the shape of this endpoint.") from None
 
@@ -234,85 +202,17 @@ class MailchimpStandIn(api.StandIn):
 
     def _operate(self, operation: Mapping[str, Any]) -> Json:
         try:
-            body = _json(str(operation.get("body") or "").encode())
-            answer = self._routed(
-                str(operation["method"]), str(operation["path"]), dict(operation.get("params") or {}), body
-            )
+            query, body = dict(operation.get("params") or {}), str(operation.get("body") or "").encode()
+            answer = self._routed(api.Asked(str(operation["method"]), str(operation["path"]), query, {}, body))
         except Refusal as refused:
             answer = refused.answer
         told = {"status_code": answer.status, "operation_id": operation.get("operation_id")}
         return told | {"response": json.dumps(answer.body or {})}
 
-    def _fail_first(self, path: str) -> Answer | None:
-        """Return the answer of a fault that comes before all work."""
-        if self._switches.take("rate-limit", path):
-            return _too_many({"Retry-After": self._switches.value("rate-limit", "retry_after", "1")})
-        name = next((name for name in _REFUSALS if self._switches.take(name, path)), None)
-        return _REFUSALS[name]() if name else None
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """One connection; the names are http.server's."""
-
-    owner: MailchimpStandIn
-    protocol_version = "HTTP/1.1"
-    server_version = "hub-mailchimp"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def do_PATCH(self) -> None:
-        self._serve()
-
-    def do_DELETE(self) -> None:
-        self._serve()
-
-    def _serve(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        raw = self.rfile.read(int(length)) if length.isdigit() else b""
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        crowded = self.owner.enter()
-        try:
-            if crowded:
-                answer: Answer | None = self.owner.crowded(self.command, self.path)
-            else:
-                answer, late = self.owner.serve(self.command, self.path, headers, raw)
-                if late:
-                    time.sleep(late)
-        finally:
-            self.owner.leave()
-        self._send(answer)
-
-    def _send(self, answer: Answer | None) -> None:
-        if answer is None:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        body = (
-            answer.raw if answer.raw is not None else b"" if answer.body is None else json.dumps(answer.body).encode()
-        )
-        self.send_response(answer.status)
-        for name, value in {"Content-Type": answer.kind, "Content-Length": str(len(body)), **answer.headers}.items():
-            if answer.status != 204 or name != "Content-Length":
-                self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's own name
-        """Keep quiet: addresses are nobody's business."""
+def _path(asked: api.Asked) -> str:
+    """Return the path behind the version."""
+    return asked.path.removeprefix(_ROOT) or "/"
 
 
 def _refuse_strangers(headers: Mapping[str, str]) -> None:
@@ -357,8 +257,7 @@ def _wrong_key() -> Refusal:
 
 
 _REFUSALS: Mapping[str, Callable[[], Answer]] = {
-    "rate-limit-bare": lambda: _too_many({}),
-    "busy-edge": lambda: Answer(403, raw=b"<html><body>Access Denied</body></html>", kind="text/html"),
+    "busy-edge": lambda: Answer(403, "<html><body>Access Denied</body></html>", {"Content-Type": "text/html"}),
     "server-error": lambda: Refusal(500, "Internal Server Error", "An unexpected internal error has occurred.").answer,
     "expired-key": lambda: _wrong_key().answer,
     "forbidden": lambda: Refusal(403, "User Disabled", "This account has been deactivated.").answer,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from hub import api
 from hub_mailchimp.stand_in.contacts import Audience, Campaign, Contact, Json, Operations, Tag, iso
 
 T = TypeVar("T")
@@ -14,15 +14,7 @@ _GUIDE = "https://mailchimp.com/developer/marketing/docs/errors/"
 LARGEST_PAGE = 1_000
 
 
-@dataclass(slots=True)
-class Answer:
-    """A status with its body: JSON, or ``raw`` bytes of another kind."""
-
-    status: int
-    body: Json | None = None
-    raw: bytes | None = None
-    kind: str = "application/json; charset=utf-8"
-    headers: dict[str, str] = field(default_factory=dict)
+Answer = api.Answer
 
 
 class Refusal(Exception):
@@ -34,7 +26,7 @@ class Refusal(Exception):
         body["instance"] = str(uuid.uuid4())
         if errors:
             body["errors"] = list(errors)
-        self.answer = Answer(status, body, kind="application/problem+json; charset=utf-8")
+        self.answer = Answer(status, body, {"Content-Type": "application/problem+json; charset=utf-8"})
 
 
 def not_found() -> Refusal:

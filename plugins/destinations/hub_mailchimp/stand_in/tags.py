@@ -136,7 +136,7 @@ def _results(asked: Asked) -> Answer:
     found = asked.world.operations.get(asked.ids[0])
     if found is None or found.completed is None:
         raise not_found()
-    return Answer(200, raw=_archive(found.results), kind="application/gzip")
+    return Answer(200, _archive(found.results), {"Content-Type": "application/gzip"})
 
 
 def _campaigns(asked: Asked) -> Answer:
