@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hub.api import parse_duration
 from hub.catalog import CatalogSettings
 from hub.config import load_client, load_workspace
 from hub.config.models import SegmentTest
@@ -169,8 +170,10 @@ def _age(value: Any, test: SegmentTest) -> float:
     """Return how many days before the example's instant something happened."""
     if isinstance(value, datetime):
         return (test.as_of - value).total_seconds() / _DAY
-    number, unit = re.fullmatch(r"(\d+)([smhdw])", value).groups()  # type: ignore[union-attr]
-    return int(number) * {"s": 1, "m": 60, "h": 3600, "d": _DAY, "w": 7 * _DAY}[unit] / _DAY
+    distance = parse_duration(value)
+    if not isinstance(distance, timedelta):
+        raise TypeError(f"not a time of an example: {value!r}")
+    return distance.total_seconds() / _DAY
 
 
 def _text(value: Any) -> str:

@@ -43,6 +43,13 @@ class SegmentResult:
     no_past: tuple[str, ...] = ()
 
     @property
+    def unanswered(self) -> HubError | None:
+        """Return why there is no answer; None where there is a table."""
+        if self.error is not None:
+            return self.error
+        return None if self.table is not None else HubError(f"{self.name} has no answer: {self.refused}")
+
+    @property
     def delivers(self) -> bool:
         """Tell whether there are members that may be delivered."""
         return self.table is not None and self.error is None and self.refused is None

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from hub.errors import HubError
-from hub.segments import Moment, Past, SegmentResult, compare, run_segments
+from hub.segments import Moment, Past, compare, run_segments
 from hub.sync.explain import open_session
 from hub.sync.look import pull_first
 from hub.sync.wiring import Wiring
@@ -83,23 +82,16 @@ def backtest(
         wiring.around.progress("instants", number, len(instants))
         with open_session(wiring, instant) as session:
             result = run_segments(session, wiring.definitions, [name], max_lag=wiring.client.guards.max_lag)[name]
-            reason = _unanswered(result)
-            if reason is None:
+            if result.unanswered is None:
                 people = session.con.sql(f"select person_id from {result.table}").to_arrow_table().column(0)
                 moments.append(Moment(instant, people.combine_chunks()))
             elif instant == until:
-                raise result.error or HubError(f"{name} has no answer: {reason}")
+                raise result.unanswered
             else:
-                unanswered[instant] = reason
+                unanswered[instant] = str(result.unanswered)
             if instant == until:
                 past = compare(session, moments, within)
     return Backtest(name, result.version, past, within, unanswered, result.no_past, result.notes)
-
-
-def _unanswered(result: SegmentResult) -> str | None:
-    if result.error is not None:
-        return str(result.error)
-    return None if result.table is not None else result.refused or "no answer"
 
 
 def _instants(until: datetime, months: int, every: timedelta | None) -> Iterator[datetime]:

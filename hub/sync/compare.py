@@ -9,8 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from hub.errors import HubError
-from hub.segments import Explanation, SegmentResult, explain, run_segments
+from hub.segments import Explanation, explain, run_segments
 from hub.sync.explain import open_session
 from hub.sync.look import mask, pull_first
 from hub.sync.wiring import Wiring
@@ -83,9 +82,9 @@ def compare_segments(
     sides, members = [], []
     for name, as_of in (one, other):
         with open_session(wiring, as_of) as session:
-            result = _answered(
-                run_segments(session, wiring.definitions, [name], max_lag=wiring.client.guards.max_lag)[name]
-            )
+            result = run_segments(session, wiring.definitions, [name], max_lag=wiring.client.guards.max_lag)[name]
+            if result.unanswered is not None:
+                raise result.unanswered
             found = session.con.sql(f"select person_id from {result.table}").to_arrow_table().column(0)
         sides.append(Side(name, as_of, result.members, result.version))
         members.append(found.combine_chunks())
@@ -97,14 +96,6 @@ def compare_segments(
         _samples(wiring, _only(members[0], members[1]), other, limit, masked=masked),
         _samples(wiring, _only(members[1], members[0]), one, limit, masked=masked),
     )
-
-
-def _answered(result: SegmentResult) -> SegmentResult:
-    if result.error is not None:
-        raise result.error
-    if result.table is None:
-        raise HubError(f"{result.name} has no answer: {result.refused}")
-    return result
 
 
 def _only(these: pa.Array, those: pa.Array) -> pa.Array:

@@ -98,10 +98,8 @@ def preview_segment(
         pull_first(wiring)
     with open_session(wiring, as_of) as session:
         result = run_segments(session, wiring.definitions, [name], max_lag=wiring.client.guards.max_lag)[name]
-        if result.error is not None:
-            raise result.error
-        if result.table is None:
-            raise HubError(result.refused or f"{name} has no answer")
+        if result.unanswered is not None:
+            raise result.unanswered
         evidence = "".join(f', s."{column}"' for column in result.evidence)
         answer = session.con.execute(
             f"select coalesce(p.email, p.phone, p.customer_id) as person{evidence} "
