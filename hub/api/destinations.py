@@ -267,7 +267,10 @@ class Destination(Connection, Generic[ConfigT]):
         return iter(())
 
     def read_members(self, audience: str) -> Iterator[Member]:
-        """Yield who is in the audience, where the vendor lets one read it."""
+        """Yield who is in the audience, where the vendor lets one read it.
+
+        ``hub drift`` compares, and a sync with ``adopt = true`` takes them over: each has what removes it again.
+        """
         raise NotImplementedError
 
     def forget(self, member: Member) -> Outcome:

@@ -36,9 +36,10 @@ def _lines(drift: Drift) -> list[str]:
     name = f"{drift.sync} ({drift.audience}, {drift.destination})"
     if drift.why_not is not None:
         return [f"{name}: not read: {drift.why_not}"]
+    open_ones = f"; of {drift.unsettled:,} more it is not settled yet whether they are" if drift.unsettled else ""
     if not drift.added_count and not drift.missing_count:
-        return [f"{name}: all {drift.held:,} are there, and nobody else"]
-    lines = [f"{name}: hub holds {drift.held:,}, {drift.read:,} are there"]
+        return [f"{name}: all {drift.held:,} that hub holds are there, and nobody else{open_ones}"]
+    lines = [f"{name}: hub holds {drift.held:,}, {drift.read:,} are there{open_ones}"]
     if drift.added_count:
         lines.append(f"  {drift.added_count:,} added there, hub leaves them alone: {_sample(drift.added)}")
     if drift.missing_count:

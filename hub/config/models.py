@@ -81,7 +81,9 @@ class SyncSettings(Config):
         default=None, description="name of the list, tag or audience; default: the segment's name"
     )
     audience_id: str | None = Field(default=None, description="id of an audience that exists already")
-    adopt: bool = Field(default=False, description="take over the audience named by audience_id, with whoever is in it")
+    adopt: bool = Field(
+        default=False, description="take over the audience that audience_id names; who is not in the segment leaves it"
+    )
     mode: Literal["mirror", "append"] = Field(
         default="mirror", description="append: members leave only when their consent does"
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -39,6 +40,22 @@ class Membership(Store):
             rare = [packing.rare_texts(data_hashes, keys), packing.rare_instants(due, keys)]
             columns = [keys, packing.states(states), packing.texts(hashes), *rare, *map(packing.instants, moments)]
             yield pa.record_batch(columns, schema=schema)
+
+    def take_over(self, audience_id: int, remote_id: str, members: Iterable[tuple[str, str]]) -> int:
+        """Note who is in an audience that hub did not fill, and return how many that are.
+
+        ``members`` are keys and handles; of one key the first counts. The audience gets its remote id, and is
+        thereby taken over, when all of them were noted.
+        """
+        sql, rest = queries.load("members")["take_over"], iter(members)
+        while part := list(islice(rest, _KEYS_AT_ONCE)):
+            with self.transaction():
+                now = self._now()
+                self.execute_many(sql, ((audience_id, key, handle, now) for key, handle in part))
+        with self.transaction():
+            values = {"audience_id": audience_id, "remote_id": remote_id}
+            self.execute(queries.load("audiences")["audience_remote_id"], values)
+        return sum(self.count_members(audience_id).values())
 
     def forgive(self, audience_id: int, keys: Sequence[str]) -> None:
         """Undo tombstones of members who were refused for a reason that is not theirs; they are due again."""

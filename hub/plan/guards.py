@@ -55,7 +55,7 @@ def watch(size: Size, limits: Guards, *, first: bool, definition_changed: bool) 
     if not size.touched:
         return []
     if first:
-        return [Held(Guard.FIRST, f"first delivery of this sync: {people(size.add)} would be added", size.touched)]
+        return [Held(Guard.FIRST, f"first delivery of this sync: {_first(size)}", size.touched)]
     held = [*_watch_removals(size, limits), *_watch_additions(size, limits)]
     if definition_changed:
         text = f"the definition changed since the last delivery: {people(size.touched)} would be touched"
@@ -66,6 +66,14 @@ def watch(size: Size, limits: Guards, *, first: bool, definition_changed: bool) 
 def is_approved(held: Held, approved: int | None) -> bool:
     """Tell whether an approval of that size covers a guard: at most a tenth larger."""
     return approved is not None and held.size <= approved * APPROVAL_SLACK
+
+
+def _first(size: Size) -> str:
+    """Say what a first delivery does; where hub takes an audience over, people are in it already."""
+    parts = [f"{people(size.add)} would be added"] if size.add or not size.removals else []
+    if size.removals:
+        parts.append(f"{people(size.removals)} who are in it would be removed")
+    return " and ".join(parts)
 
 
 def _watch_removals(size: Size, limits: Guards) -> list[Held]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hub.api import Destination, Member
@@ -24,13 +24,16 @@ _IDS = ("remote_id", "customer_id")
 class Drift:
     """One audience: how many hub holds there and how many are there, who is strange to hub and who is missing.
 
-    ``added`` and ``missing`` are samples of masked addresses. ``why_not`` says why the audience was not read.
+    ``unsettled`` of whom hub does not count as held may be there: what was sent of them is not confirmed yet, or they
+    are still to be removed. ``added`` and ``missing`` are samples of masked addresses. ``why_not`` says why the
+    audience was not read.
     """
 
     sync: str
     destination: str
     audience: str
     held: int = 0
+    unsettled: int = 0
     read: int = 0
     added_count: int = 0
     missing_count: int = 0
@@ -40,9 +43,8 @@ class Drift:
 
     def as_json(self) -> dict[str, Any]:
         """Return JSON data."""
-        names = ("sync", "destination", "audience", "held", "read", "added_count", "missing_count", "added", "missing")
-        told = {name: getattr(self, name) for name in names}
-        return told if self.why_not is None else told | {"why_not": self.why_not}
+        told = asdict(self)
+        return told if self.why_not is not None else {name: told[name] for name in told if name != "why_not"}
 
 
 def find_drift(wiring: Wiring, only: str | None = None) -> Iterator[Drift]:
@@ -104,7 +106,7 @@ def _compare(drift: Drift, ledger: Ledger, audience_id: int, key: bytes, members
         if len(drift.added) < SAMPLE:
             drift.added.append(mask(member.email or member.phone or member.customer_id))
     gone = sorted(surely - seen)
-    drift.held, drift.missing_count = len(surely), len(gone)
+    drift.held, drift.unsettled, drift.missing_count = len(surely), len(maybe - surely), len(gone)
     named = ("email", "phone", "customer_id")
     drift.missing = [mask(next(filter(None, map(handles[each].get, named)), None)) for each in gone[:SAMPLE]]
 

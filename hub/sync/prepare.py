@@ -16,11 +16,12 @@ from hub.consent.cleared import Cleared
 from hub.consent.gate import Gate
 from hub.consent.rules import PURPOSES
 from hub.consent.verdict import Verdict
-from hub.errors import ConfigError
+from hub.errors import ConfigError, HubError
 from hub.ledger import Audience, Ledger, MemberState
 from hub.plan.diff import Difference, Judged, Request, diff, no_difference, prepare_tables
 from hub.plan.guards import Guard, Held, watch
 from hub.segments import SegmentResult, run_segments
+from hub.sync.adopt import adopt
 from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach, fingerprint
 from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble
 from hub.sync.retired import settings_of
@@ -72,7 +73,7 @@ class Preparation:
         """Compute what each chosen sync would send."""
         self._open_gate()
         return [
-            self._sync(number, self._target(name, settings, destinations[settings.destination]))
+            self._adopted(number, self._target(name, settings, destinations[settings.destination]))
             for number, (name, settings) in enumerate(chosen.items())
         ]
 
@@ -130,6 +131,21 @@ class Preparation:
                 "hub must not set it",
                 next_step="Give the sync another `audience`.",
             )
+
+    def _adopted(self, number: int, target: Target) -> PreparedSync:
+        """Compute one sync, after reading who is in the audience that it takes over; without that nothing is sent."""
+        known_by = self.wiring.known_by(target.audience.destination, target.destination.can)
+        try:
+            note = adopt(self.ledger, target, known_by, self.wiring.key)
+        except ConfigError:
+            raise
+        except HubError as error:
+            sync = self._prepared(target, self._difference(number, target, None, stale=False), 0)
+            sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(error)
+            return sync
+        sync = self._sync(number, target)
+        sync.numbers.notes += [note] if note else []
+        return sync
 
     def _sync(self, number: int, target: Target) -> PreparedSync:
         result = self._results[target.settings.segment]

@@ -49,9 +49,22 @@ class Shelf(api.Destination[Settings]):
             yield api.Member(email, email=email.upper())
 
 
+class Tray(Shelf):
+    """The same, and it never says that it is done."""
+
+    name = "tray"
+
+    def push(self, batch):
+        list(super().push(batch))
+        yield from batch.accepted("slip")
+
+    def poll(self, batch):
+        yield api.Pending()
+
+
 @api.hookimpl
 def hub_destinations():
-    return [Shelf]
+    return [Shelf, Tray]
 '''
 
 
@@ -96,6 +109,18 @@ def test_one_added_and_one_removed_by_hand_are_found_and_left_alone(agency: Agen
     told = agency.hub("drift", "acme", "--only", "news").stdout
     assert "1 added there" in told
     assert "1 missing there" in told
+
+
+def test_who_is_on_the_way_is_neither_strange_nor_held(agency: Agency) -> None:
+    shelved(agency).change('plugin = "shelf"', 'plugin = "tray"')
+    agency.shop.people(2, start=6).write()
+    agency.sync()
+
+    found = drift(agency)
+
+    assert (found["held"], found["unsettled"], found["read"]) == (5, 2, 7)
+    assert (found["added_count"], found["missing_count"]) == (0, 0)
+    assert "of 2 more it is not settled yet" in agency.hub("drift", "acme").stdout
 
 
 def test_an_audience_that_cannot_be_read_says_why(agency: Agency) -> None:

@@ -192,6 +192,11 @@ order by delivery_id
 -- name: drop_deliveries
 delete from deliveries where delivered_at < :before
 
+-- name: take_over
+-- Held, and told nothing by hub: without a hash of attributes, so that who stays is updated once.
+insert into membership (audience_id, member_key, state, handle, entered_at) values (?, ?, 'h', ?, ?)
+on conflict (audience_id, member_key) do nothing
+
 -- name: make_due
 -- Who is unknown or refused becomes absent, so that the next run adds them; nobody else changes state.
 update membership set due_at = null, attempts = 0,

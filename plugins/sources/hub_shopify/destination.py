@@ -91,9 +91,12 @@ class ShopifyTags(api.Destination[ShopifyTagsConfig]):
         yield from (self._add if adds else self._remove)(batch.audience, customers)
 
     def read_members(self, audience: str) -> Iterator[api.Member]:
-        """Yield the customers with the tag; the shop's search may lag behind a change by minutes."""
+        """Yield the customers with the tag; the shop's search may lag behind a change by minutes.
+
+        They carry the remote id that says that the tag is hub's: whom a sync takes over loses the tag like all others.
+        """
         for number in self.tags.having(audience):
-            yield api.Member(number, customer_id=number)
+            yield api.Member(number, customer_id=number, remote_id=number)
 
     def forget(self, member: api.Member) -> api.Outcome:
         """Look whether a tag that hub keeps is left on the customer; the account itself is for the shop to erase."""
