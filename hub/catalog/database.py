@@ -154,6 +154,8 @@ class Catalog:
             return
         try:
             with _plain_failures():
+                if not derive.is_missing(con, naive(now)):
+                    return
                 self._prepare(con)
                 con.execute("begin")
                 derive.make(Session(con, self.tables, self.settings, now, now))

@@ -148,12 +148,13 @@ class Loader:
             self.con.execute(f"drop table if exists {target}")
             self.con.execute(sql("load.create_page", page=target, columns=definition(table)))
         count = read_rows(self.con, table, target, to_arrow(rows), self.task.now)
-        refused = self._take_rejected(load, target, rejected)
+        refused = self._take_rejected(load, target, rejected) if count else 0
         self.report.read[name] = self.report.read.get(name, 0) + count
         if not snapshot:
             unread = sum(reject.table == name for reject in page.rejected)
             self._judge(name, refused + unread, count + unread, minimum=_LARGE_PAGE)
-            keep_last(self.con, table, target)
+            if count:
+                keep_last(self.con, table, target)
         return target
 
     def _take_rejected(self, load: Load, target: str, rejected: list[tuple[Any, ...]]) -> int:

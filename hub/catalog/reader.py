@@ -21,7 +21,7 @@ _MARK = "\x01"
 
 def read_rows(con: duckdb.DuckDBPyConnection, table: Table, target: str, rows: Any, now: datetime) -> int:
     """Insert the rows of a page; those that cannot be used have a ``_reason``. Return how many came."""
-    if not rows.schema.names:
+    if not rows.schema.names or (isinstance(rows, pa.Table) and not rows.num_rows):
         return 0
     con.register("incoming", rows)
     try:

@@ -19,7 +19,10 @@ select purpose, kinds, table_name from derived.consent_verdicts
 where mark = $mark and judged_at <= $as_of::timestamp;
 
 -- name: has_verdicts
-select count(*) from information_schema.tables where table_schema = 'derived' and table_name = 'consent_verdicts';
+select count(*) from duckdb_tables() where schema_name = 'derived' and table_name = 'consent_verdicts';
+
+-- name: people
+select count(*) from merged.people;
 
 -- name: everybody
 -- Visitors have no address: whoever they are, nobody can reach them.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json as json_module
 import logging
+import os
 import random as random_module
+import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
@@ -362,7 +365,17 @@ def _settings(base_url: str, timeout: float, transport: httpx.BaseTransport | No
         "limits": httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
         "transport": transport,
         "trust_env": not _is_loopback(base_url),
+        "verify": _trusted(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
     }
+
+
+@cache
+def _trusted(*_named: str | None) -> ssl.SSLContext:
+    """Return whom to trust, read once for all clients: httpx would read every certificate for each of them.
+
+    ``_named`` are the environment's own certificates, which httpx looks up itself.
+    """
+    return httpx.create_ssl_context()
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

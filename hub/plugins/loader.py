@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from hashlib import sha256
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import Distribution, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -74,6 +74,7 @@ class Plugins:
         self._modules: dict[str, ModuleType] = {}
         self._loaded: dict[tuple[str, str], type[Any]] = {}
         self._faults: dict[str, Broken] = {}
+        self._distributions: dict[Distribution, tuple[str, str]] = {}
 
     def entries(self, kind: str | None = None) -> list[Entry]:
         """List plugins by kind and name."""
@@ -156,14 +157,16 @@ class Plugins:
 
     def _entry_points(self, group: str, kind: str) -> Iterator[Entry]:
         for point in self._metadata.select(group=group):
-            distribution = point.dist
-            yield Entry(
-                kind,
-                point.name,
-                point.module,
-                distribution.name if distribution else None,
-                distribution.version if distribution else None,
-            )
+            yield Entry(kind, point.name, point.module, *self._distribution(point.dist))
+
+    def _distribution(self, distribution: Distribution | None) -> tuple[str | None, str | None]:
+        """Return name and version; each look parses all that a distribution says of itself, its README included."""
+        if distribution is None:
+            return None, None
+        if distribution not in self._distributions:
+            about = distribution.metadata
+            self._distributions[distribution] = about["Name"], about["Version"]
+        return self._distributions[distribution]
 
     @cached_property
     def _local(self) -> tuple[list[Entry], list[Broken]]:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from hub.sync import verdicts
 from hub.sync.numbers import RunNumbers, Status
 from hub.sync.people import suppress
 from tests.acceptance.kit import START, Agency, Customer
@@ -258,9 +260,13 @@ class World:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(history=st.lists(steps, min_size=3, max_size=5))
-def test_nobody_without_a_clearing_record_is_sent_and_whoever_withdrew_is_removed(history: list[Step]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+@given(history=st.lists(steps, min_size=3, max_size=5), verdicts_are_kept=st.booleans())
+def test_nobody_without_a_clearing_record_is_sent_and_whoever_withdrew_is_removed(
+    history: list[Step], verdicts_are_kept: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        if verdicts_are_kept:
+            patch.setattr(verdicts, "WORTH_STORING", 0)
         agency = Agency(Path(folder) / "agency")
         agency.client(CLIENT.replace("FLAG", str(agency.folder / "flag")))
         agency.shop.buy("nobody@example.com", START - timedelta(days=30))

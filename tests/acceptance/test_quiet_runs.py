@@ -7,13 +7,15 @@ from datetime import timedelta
 
 import pytest
 
+from hub.sync import verdicts
 from hub.sync.numbers import SyncNumbers
 from tests.acceptance.kit import Agency, only
 
 
 @pytest.fixture
-def filled(agency: Agency) -> Agency:
-    """An agency whose list holds p1@example.com to p20@example.com; p21 and p22 said no."""
+def filled(agency: Agency, monkeypatch: pytest.MonkeyPatch) -> Agency:
+    """An agency whose list holds p1@example.com to p20@example.com, verdicts kept; p21 and p22 said no."""
+    monkeypatch.setattr(verdicts, "WORTH_STORING", 0)
     agency.shop.people(20).people(2, "no", start=21)
     write(agency)
     assert only(agency.run(force=True).syncs).delivered == 20

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -75,14 +75,20 @@ class Staging:
         self.lines = 0
         self._shows_people = shows_people
         self._owners = shop.cache / "owners.parquet"
-        self._con = _connection(shop.cache)
+        self._cache = shop.cache
         self._currency = shop.currency
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._con.close()
+        if "_con" in self.__dict__:
+            self._con.close()
+
+    @cached_property
+    def _con(self) -> duckdb.DuckDBPyConnection:
+        """Return the database that reads; a stream with nothing new needs none."""
+        return _connection(self._cache)
 
     def rows(self, path: Path, *, page: int = PAGE) -> Iterator[Rows]:
         """Yield the file's rows; no ``Rows`` for a file without a line.
