@@ -320,10 +320,12 @@ def test_a_pull_killed_at_random_points_ends_as_one_that_was_not(tmp_path: Path)
             undisturbed.pull()
             longest = time.monotonic() - began
             while killed < KILLS * (again + 1) // 2:
+                began = time.monotonic()
                 code = pull_in(process, chance.uniform(0, longest))
                 assert code in {0, -signal.SIGKILL}
                 killed += code != 0
                 if code == 0:  # it was too quick: the same once more, in files that are new
+                    longest = min(longest, time.monotonic() - began)
                     disturbed.export.put(*odd_days)
             assert pull_in(process) == 0
 
