@@ -183,7 +183,7 @@ def test_mailchimp_s_fields_of_known_contacts_are_foretold(tmp_path: Path, count
         assert (told.calls, told.reads) == (found.calls, found.reads)
 
 
-@pytest.mark.parametrize("count", [400, 900])
+@pytest.mark.parametrize("count", [400, 760, 1_500])
 def test_meta_s_hour_is_foretold_beyond_what_the_rate_allows(tmp_path: Path, count: int) -> None:
     """An account a tenth as large, so that a few hundred calls are hours: 460 calls, and 40 for the audience."""
     smaller = "quota = 500\n    can = replace(can, rate=api.Rate(per_minute=8))"

@@ -94,12 +94,13 @@ class Meta(api.Destination[MetaConfig]):
 
     def seconds(self, forecast: api.Forecast) -> float:
         """Reckon the pauses of the rate, and from three quarters of an hour's least quota on those of the headers."""
-        rate = self.can.rate or api.Rate()
+        rate, calls = self.can.rate or api.Rate(), forecast.calls + forecast.reads
         quick = int(self.quota * answers.BUSY / 100)
-        slow = int((_HOUR - (rate.seconds(quick) or 0.0)) / answers.SLOWER)
-        hours, left = divmod(max(0, forecast.calls + forecast.reads - 1), quick + max(0, slow))
-        late = max(0, left - quick)
-        return hours * _HOUR + (rate.seconds(left - late + 1) or 0.0) + late * answers.SLOWER
+        hours, left = divmod(max(0, calls - 1), quick)
+        by_hours = hours * _HOUR + (rate.seconds(left + 1) or 0.0)
+        # What comes after the first three quarters goes slowly at once, until the hour ends.
+        slowly = (rate.seconds(quick) or 0.0) + (calls - quick) * answers.SLOWER
+        return min(by_hours, slowly) if calls > quick else by_hours
 
     def ensure_audience(self, name: str) -> str:
         """Find the customer file audience by its name or create it."""
