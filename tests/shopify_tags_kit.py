@@ -74,6 +74,12 @@ def sync(made: Bench, **options: bool) -> RunNumbers:
     return run_client(made.wiring(), RunOptions("sync", **options))
 
 
+def plan(made: Bench) -> RunNumbers:
+    """Plan a second later."""
+    made.clock.go(seconds=1)
+    return run_client(made.wiring(), RunOptions("plan", deliver=False))
+
+
 def prices(run: RunNumbers) -> SyncNumbers:
     """Return the one sync's numbers."""
     (numbers,) = run.syncs

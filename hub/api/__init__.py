@@ -17,6 +17,7 @@ from hub.api.destinations import (
     State,
 )
 from hub.api.findings import Finding, Level
+from hub.api.forecasts import Forecast, Planned
 from hub.api.hooks import hookimpl
 from hub.api.http import Connect, Http, Reply
 from hub.api.matching import google_identifiers, hashed, meta_identifiers
@@ -85,6 +86,7 @@ __all__ = [
     "Fault",
     "Field",
     "Finding",
+    "Forecast",
     "Gone",
     "Http",
     "HttpStandIn",
@@ -102,6 +104,7 @@ __all__ = [
     "Pending",
     "Percentile",
     "Permission",
+    "Planned",
     "PluginError",
     "Prepared",
     "Rate",

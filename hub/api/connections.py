@@ -13,6 +13,8 @@ from hub.api.http import Connect, Http, Reply
 from hub.api.settings import Config
 from hub.errors import HubError
 
+_DAY = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -25,6 +27,32 @@ class Rate:
     per_minute: float | None = None
     per_day: int | None = None
     concurrent: int = 1
+
+    def windows(self) -> list[tuple[float, int]]:
+        """Return windows: seconds, and how many whole requests may fall into them.
+
+        A rate that is no whole number has a window of another length: 0.5 a second is one in two seconds.
+        """
+        told = ((self.per_second, 1.0), (self.per_minute, 60.0))
+        return [(seconds * max(1, int(rate)) / rate, max(1, int(rate))) for rate, seconds in told if rate is not None]
+
+    def seconds(self, requests: int) -> float | None:
+        """Return the seconds from the first of some requests to the last, were each answered at once.
+
+        A day whose quota is used up counts whole, since a run of another day goes on then. None where only the number
+        of requests at once is limited, which says nothing of time.
+        """
+        windows = self.windows()
+        if self.per_day is None and not windows:
+            return None
+        days, left = divmod(max(0, requests - 1), self.per_day or max(1, requests))
+        slowest = max((left // count * seconds for seconds, count in windows), default=0.0)
+        waited = 0.0
+        for seconds, count in reversed(windows):
+            # Full minutes are waited for whole; the requests after them wait for seconds.
+            full, left = divmod(left, count)
+            waited += full * seconds
+        return days * _DAY + max(waited, slowest)
 
 
 @dataclass(frozen=True, slots=True)

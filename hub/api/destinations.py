@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from hub.api.connections import Connection, Rate
+from hub.api.forecasts import Forecast, Planned
 from hub.api.settings import Config
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -234,6 +235,29 @@ class Destination(Connection, Generic[ConfigT]):
     def first_load(self, audience: str) -> str | None:
         """Return what people should know before an audience of this name is filled for the first time."""
         return None
+
+    def forecast(self, planned: Planned) -> Forecast | None:
+        """Reckon what a delivery would take, as a sync counts ``calls`` and ``reads``, without asking anybody.
+
+        Everything is taken to be accepted; finding or making the audience is left out. The default is one call for
+        each batch that ``can`` allows, and one for a destination that ``replaces``. Override it where ``push`` makes
+        other calls than that; return None where nothing can be told.
+        """
+        if self.can.replaces:
+            return Forecast(calls=1)
+        batches = (planned.batches(op, self.can.ops[op], self.row) for op in planned.counts)
+        return Forecast(calls=sum(number for each in batches for number in each.values()))
+
+    def seconds(self, forecast: Forecast) -> float | None:
+        """Return how many seconds the limits make so many calls take, from rest; None where they do not tell.
+
+        How long the vendor takes to answer is left out. The default goes by ``can.rate``. Several deliveries of a run
+        are added up before this is asked, since they share the limits.
+        """
+        if self.can.exclusive and forecast.calls > 1:
+            return None  # each batch waits for the vendor's job with the one before
+        rate = self.can.rate or self.rate
+        return 0.0 if rate is None else rate.seconds(forecast.calls + forecast.reads)
 
     def ensure_audience(self, name: str) -> str:
         """Find the audience by its name or create it, and return its id; looks before it creates.

@@ -35,7 +35,7 @@ def plan(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show who would be added, removed and withheld, and why; nothing is sent."""
+    """Show who would be added, removed and withheld, why, and what it would take; nothing is sent."""
     if every == (client is not None):
         raise ConfigError("name a client, or give --all", next_step="run `hub plan CLIENT` or `hub plan --all`")
     if every and out:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hub.api import Limit, Member, Op, Permission
+from hub.api.forecasts import json_size
 from hub.consent.cleared import Cleared
 from hub.ledger import Ledger
 from hub.ledger.packing import HANDLE, ROWS, listed
@@ -114,7 +114,7 @@ def parts_of(
     for table in tables:
         news = _part(table, permissions=permissions)
         part = Part(pa.concat_tables([part.rows, news.rows]), [*part.members, *news.members])
-        sizes += [_size(row(member)) for member in news.members]
+        sizes += [json_size(row(member)) for member in news.members]
         start = 0
         while (stop := _fill(sizes, start, limit)) < len(sizes):
             yield part.slice(start, stop)
@@ -188,13 +188,6 @@ def _values(column: Any) -> list[Any]:
     if pa.types.is_timestamp(column.type) and column.type.tz is None:
         column = column.cast(_AWARE)
     return column.to_pylist()  # type: ignore[no-any-return]  # pyarrow ships no types
-
-
-def _size(row: Mapping[str, Any] | None) -> int:
-    if row is None:
-        return 0
-    # One byte for the comma; escapes make this an upper bound of what is sent.
-    return len(json.dumps(row, separators=(",", ":"), default=str)) + 1
 
 
 def _fill(sizes: Sequence[int], start: int, limit: Limit) -> int:

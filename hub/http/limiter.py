@@ -36,7 +36,7 @@ class Limiter:
         self._patience = patience
         self._monotonic = monotonic
         self._sleep = sleep
-        self._windows = [_window(value, seconds) for value, seconds in _limits(rate)]
+        self._windows = rate.windows()
         self._past: list[deque[float]] = [deque() for _ in self._windows]
         self._not_before = float("-inf")
         self._turn = threading.Lock()
@@ -79,16 +79,3 @@ class Limiter:
             if len(past) >= count:
                 wait = max(wait, past[0] + seconds - now)
         return wait
-
-
-def _limits(rate: Rate) -> Iterator[tuple[float, float]]:
-    if rate.per_second is not None:
-        yield rate.per_second, 1.0
-    if rate.per_minute is not None:
-        yield rate.per_minute, 60.0
-
-
-def _window(value: float, seconds: float) -> tuple[float, int]:
-    """Return a window and how many whole requests may fall into it, at the same rate."""
-    count = max(1, int(value))
-    return seconds * count / value, count

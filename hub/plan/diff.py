@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from hub.api import Op
 from hub.consent.cleared import Cleared
 from hub.plan.guards import Size
 from hub.sql import load_queries
@@ -93,12 +94,14 @@ class Difference:
         columns = self.cleared.columns if self.cleared else ()
         return tuple(name.removeprefix("a_") for name in columns if name.startswith("a_"))
 
-    def select(self, op: str) -> Cleared | None:
-        """Return the members to add or update who are due."""
+    def select(self, op: str, most: int | None = None) -> Cleared | None:
+        """Return the members to add or update who are due; with ``most``, so many of them taken at random."""
         if self.cleared is None:
             return None
+        # Keys are hashes, so that their order has nothing to do with the people.
+        some = "" if most is None else f" order by member_key limit {most}"
         return self.cleared.where(
-            f"member_key in (select member_key from {self.changes} where op = '{op}' and not waits)"
+            f"member_key in (select member_key from {self.changes} where op = '{op}' and not waits{some})"
         )
 
 
@@ -163,6 +166,20 @@ def entries(con: duckdb.DuckDBPyConnection, difference: Difference) -> Iterator[
     )
     sql = QUERIES["entries"].format(changes=difference.changes, cleared=table, removals=difference.removals)
     yield from con.execute(sql).fetchall()
+
+
+def due(con: duckdb.DuckDBPyConnection, difference: Difference) -> dict[Op, int]:
+    """Return how many members are due for each operation, where there are some."""
+    rows = con.execute(QUERIES["counts"].format(changes=difference.changes)).fetchall()
+    counts = {Op(op): number - waiting for op, number, waiting in rows if op != "leave"}
+    counts[Op.REMOVE] = difference.size.removals + difference.size.demanded
+    return {op: number for op, number in counts.items() if number}
+
+
+def some_leaving(con: duckdb.DuckDBPyConnection, difference: Difference, most: int) -> list[str]:
+    """Return the keys of some of the members who would be removed, taken at random."""
+    rows = con.execute(QUERIES["some_leaving"].format(removals=difference.removals), {"most": most}).fetchall()
+    return [key for (key,) in rows]
 
 
 def restrict(con: duckdb.DuckDBPyConnection, difference: Difference, wanted: str) -> None:

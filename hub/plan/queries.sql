@@ -113,6 +113,8 @@ where c.op in ('add', 'update')
 union all
 select 'remove', member_key, null from {removals}
 order by 1, 2
+-- name: some_leaving
+select member_key from {removals} order by member_key limit $most
 -- name: related
 select distinct other.address_key
 from identities as mine join identities as other using (person_id)

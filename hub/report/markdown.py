@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hub.report.words import CODES, people
+from hub.report.words import CODES, how_long, people
 from hub.sync.numbers import RunNumbers, format_time
 
 
@@ -17,8 +17,8 @@ def _lines(numbers: RunNumbers) -> Iterator[str]:
     yield f"## Plan for {numbers.client}"
     if numbers.as_of:
         yield f"\nComputed for {format_time(numbers.as_of)}; nothing was sent.\n"
-    yield "| sync | members | cleared | withheld | add | update | remove | unchanged |"
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    yield "| sync | members | cleared | withheld | add | update | remove | unchanged | calls | takes about |"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     for sync in numbers.syncs:
         figures = (
             sync.members,
@@ -29,7 +29,9 @@ def _lines(numbers: RunNumbers) -> Iterator[str]:
             sync.remove,
             sync.unchanged,
         )
-        yield f"| {sync.name} | " + " | ".join(f"{figure:,}" for figure in figures) + " |"
+        forecast = sync.forecast
+        takes = (f"{forecast.calls:,}", how_long(forecast.minutes) if forecast.calls else "") if forecast else ("", "")
+        yield f"| {sync.name} | " + " | ".join([*(f"{figure:,}" for figure in figures), *takes]) + " |"
     withheld = [(sync.name, code, number) for sync in numbers.syncs for code, number in sync.withheld.items()]
     if withheld:
         yield "\nWithheld:\n"

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hub.report.words import CODES, count
+from hub.report.words import CODES, count, how_long
 from hub.sync.numbers import RunNumbers, SourceNumbers, Status, SyncNumbers, Trouble
 
 _STYLES = {
@@ -32,6 +32,8 @@ def run_tables(numbers: RunNumbers, *, delivered: bool) -> Iterator[RenderableTy
         yield syncs_table(numbers.syncs)
         if delivered:
             yield delivery_table(numbers.syncs)
+        elif any(sync.forecast and sync.forecast.calls for sync in numbers.syncs):
+            yield forecast_table(numbers.syncs)
         if any(sync.withheld for sync in numbers.syncs):
             yield withheld_table(numbers.syncs)
     yield from next_steps(numbers)
@@ -92,6 +94,18 @@ def delivery_table(syncs: list[SyncNumbers]) -> RenderableType:
     for sync in busy:
         figures = (sync.delivered, sync.accepted, sync.rejected, sync.unknown, sync.failed, sync.held_back, sync.calls)
         table.add_row(sync.name, *(_number(figure) for figure in figures))
+    return table
+
+
+def forecast_table(syncs: list[SyncNumbers]) -> Table:
+    """Show how many calls the changes would take and about how long, whatever a guard holds included."""
+    told = [(sync, sync.forecast) for sync in syncs if sync.forecast and sync.forecast.calls]
+    is_held = any(sync.guards for sync, _ in told)
+    title = "Forecast, once approved" if is_held else "Forecast"
+    table = simple_table(title, "sync", "write calls", "reads", "later reads", "takes about", numbers=4)
+    for sync, forecast in told:
+        figures = (forecast.calls, forecast.reads, forecast.later)
+        table.add_row(sync.name, *(_number(figure) for figure in figures), how_long(forecast.minutes))
     return table
 
 

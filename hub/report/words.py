@@ -35,6 +35,18 @@ def people(number: int) -> str:
     return count(number, "person", "people")
 
 
+def how_long(minutes: float | None) -> str:
+    """Write about how long calls take by their limits, in one unit."""
+    if minutes is None:
+        return "as it answers"
+    if minutes < 1:
+        return "under a minute"
+    for unit, size in (("days", 1_440), ("h", 60)):
+        if minutes >= 2 * size:
+            return f"{minutes / size:,.0f} {unit}"
+    return f"{minutes:,.0f} min"
+
+
 def age(since: datetime | None, now: datetime) -> str:
     """Write how long ago something was, in one unit."""
     if since is None:

@@ -90,12 +90,32 @@ class SegmentNumbers:
         return data
 
 
+@dataclass(frozen=True, slots=True)
+class ForecastNumbers:
+    """What a delivery would take: write calls and others, those of later runs that look at jobs, and minutes.
+
+    ``minutes`` is what the limits make it take after the syncs of the same connection before it; None where they do
+    not tell.
+    """
+
+    calls: int
+    reads: int
+    later: int
+    minutes: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        minutes = None if self.minutes is None else round(self.minutes, 2)
+        return {"calls": self.calls, "reads": self.reads, "later": self.later, "minutes": minutes}
+
+
 @dataclass(slots=True)
 class SyncNumbers:
     """What a sync would do, or did.
 
     ``members = cleared + sum(withheld)``; ``add + update + remove = delivered + accepted + rejected + unknown +
     failed + held_back`` once delivered; before, these are 0. ``settled`` counts what jobs of earlier runs came to.
+    ``forecast`` is what a plan says of its delivery, where the destination can tell.
     """
 
     name: str
@@ -118,6 +138,7 @@ class SyncNumbers:
     held_back: int = 0
     calls: int = 0
     reads: int = 0
+    forecast: ForecastNumbers | None = None
     settled: dict[str, int] = field(default_factory=dict)
     guards: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -149,6 +170,8 @@ class SyncNumbers:
         ]
         data: dict[str, Any] = {name: getattr(self, name) for name in names}
         data["status"] = self.status.value
+        if self.forecast is not None:
+            data["forecast"] = self.forecast.as_json()
         for name in ("settled", "guards", "notes"):
             if getattr(self, name):
                 data[name] = getattr(self, name)

@@ -14,6 +14,7 @@ from hub.errors import BusyError, ConfigError, HubError, RefusedError
 from hub.ledger import Audience, Ledger
 from hub.ledger.lock import hold
 from hub.sync.delivery import Delivery
+from hub.sync.forecast import foresee
 from hub.sync.lines import close_line
 from hub.sync.listen import listen
 from hub.sync.numbers import RunNumbers, Status, Trouble
@@ -174,7 +175,9 @@ class _Run:
             everything = Prepared(self.wiring, numbers.run_id, session, self.ledger, preparation, prepared, numbers)
             if self.options.inspect:
                 self.options.inspect(everything)
-            if self.options.deliver:
+            if not self.options.deliver:
+                foresee(session.con, self.ledger, [*ended, *prepared])
+            else:
                 Delivery(everything, self.options.ask).deliver([*ended, *prepared])
                 for sync in prepared:
                     self.ledger.set_last_run(sync.name, sync.numbers.status.value)

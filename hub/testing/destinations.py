@@ -8,7 +8,19 @@ from typing import Any, ClassVar
 
 import pytest
 
-from hub.api import Batch, Block, Destination, Member, Op, Outcome, Pending, RejectedError, State
+from hub.api import (
+    Batch,
+    Block,
+    Destination,
+    Forecast,
+    Member,
+    Op,
+    Outcome,
+    Pending,
+    Planned,
+    RejectedError,
+    State,
+)
 from hub.consent.rules import PURPOSES
 from hub.testing.connections import ConnectionConformance
 from hub.testing.gaps import require
@@ -127,6 +139,24 @@ class DestinationConformance(ConnectionConformance):
             pytest.skip("only a destination that replaces gets an empty batch")
 
         self.push(destination, self.batch(destination, Op.ADD, []))
+
+    def test_a_forecast_reckons_and_changes_nothing(self, fresh: Fresh, look: Look) -> None:
+        destination, before = fresh(), look()
+        people = self.people(3)
+        planned = Planned(
+            self.audience,
+            counts=dict.fromkeys(destination.can.ops, 3),
+            samples=dict.fromkeys(destination.can.ops, people),
+        )
+
+        told = destination.forecast(planned)
+
+        require(told is None or isinstance(told, Forecast), "forecast returns neither an api.Forecast nor None")
+        if told is not None:
+            least, seconds = min(told.calls, told.reads, told.later, told.points), destination.seconds(told)
+            require(least >= 0 and told.calls > 0, f"a forecast of {planned.counts} is {told}")
+            require(seconds is None or seconds >= 0, f"a forecast takes {seconds} seconds")
+        require(look() == before, "the forecast changed the other side")
 
     def test_forget_answers_for_the_member(self, fresh: Fresh) -> None:
         destination = fresh()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub import api
-from hub.deliver.batches import _size
+from hub.api.forecasts import json_size
 from hub.ledger import MemberState
 from hub_klaviyo import Klaviyo, bodies
 from tests.deliver_kit import World
@@ -276,7 +276,7 @@ def test_every_person_is_one_row_of_no_more_bytes_than_hub_counted(people: list[
 
     sent = [row["attributes"]["email"] for row in body["data"]["attributes"]["profiles"]["data"]]
     assert sent == [email for email, _ in people]
-    assert len(raw) <= bodies.ENVELOPE + sum(_size(bodies.profile(each, name)) for each in members)
+    assert len(raw) <= bodies.ENVELOPE + sum(json_size(bodies.profile(each, name)) for each in members)
 
 
 @given(_attributes)

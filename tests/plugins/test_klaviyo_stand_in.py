@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -187,14 +188,20 @@ def test_every_fault_can_be_asked_for_and_healed() -> None:
     assert stand_in.state()["faults"] == {}
 
 
-def test_hub_uses_the_quota_and_is_hardly_ever_refused(bench: Bench) -> None:
-    destination = bench.destination()
+@pytest.mark.parametrize("way", ["imports", "removals", "events"])
+def test_hub_uses_the_quota_and_is_hardly_ever_refused(bench: Bench, way: str) -> None:
+    destination: api.Destination[Any] = bench.destination()
+    if way == "events":
+        destination = destination.serving("cart_reminder")
     audience = destination.ensure_audience(LIST)
+    ids = [bench.vendor.world.upsert(row, 0).id for row in rows(600)] if way == "removals" else [None] * 600
+    op = api.Op.REMOVE if way == "removals" else api.Op.ADD
     bench.clock.go(60 - bench.clock.seconds() % 60)
     began = bench.clock.seconds()
 
-    for number in range(600):
-        list(destination.push(batch(api.Op.ADD, audience, [member(number)])))
+    for number, profile_id in enumerate(ids):
+        one = dataclasses.replace(member(number), remote_id=profile_id)
+        list(destination.push(batch(op, audience, [one])))
 
     took = bench.clock.seconds() - began
     refused = sum(status == 429 for _, _, status in bench.vendor.requests)

@@ -13,7 +13,7 @@ from hub.sync.numbers import Status
 from hub.sync.people import forget
 from hub_shopify.stand_in import Limits
 from tests.shopify_client import Bench
-from tests.shopify_tags_kit import TAG, people, prices, sync, tagged, tagging
+from tests.shopify_tags_kit import TAG, people, plan, prices, sync, tagged, tagging
 
 PEOPLE, GONE, HERS = 2_500, 50, 25
 
@@ -166,3 +166,24 @@ def test_a_first_load_is_never_throttled_and_uses_what_the_shop_allows(tmp_path:
         allowed = 2_000 + (made.clock.seconds - begun) * 100
         assert (numbers.delivered, numbers.calls, made.asked("throttled")) == (1_500, 15, 0)
         assert 0.95 * allowed <= made.asked("points_used") - used <= allowed
+
+
+@pytest.mark.parametrize("bucket", [(2_000, 100), (1_500, 50)])
+def test_a_plan_foretells_calls_and_minutes_of_what_comes_and_goes(tmp_path: Path, bucket: tuple[float, float]) -> None:
+    with tagging(tmp_path, people=1_000, limits=Limits(bulk_polls=1, bucket=bucket[0], restore_rate=bucket[1])) as made:
+        made.pull()
+        for leaving in (0, 500):
+            for each in [each for each in people(made) if "left" not in each.tags][:leaving]:
+                made.shop.add_tags(each, ["left"])
+            planned = prices(plan(made))
+            made.clock.go(hours=1)
+            told, begun = planned.forecast, made.clock.seconds
+            found = prices(sync(made, force=True, pull=False))
+            minutes = (made.clock.seconds - begun) / 60
+
+            assert told is not None
+            assert (planned.calls, told.calls, told.reads) == (0, found.calls, found.reads)
+            assert told.minutes is not None
+            # The first load does not know yet how large the bucket is.
+            if max(told.minutes, minutes) >= 1 and (leaving or bucket == (2_000, 100)):
+                assert told.minutes == pytest.approx(minutes, rel=0.15)

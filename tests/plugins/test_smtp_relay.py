@@ -559,3 +559,33 @@ def test_the_stand_in_is_slow_on_request_and_well_again_when_healed(relay: SmtpS
         taken, _ = smtp.rcpt("c@d.example")
 
     assert (refused, taken) == (550, 250)
+
+
+@pytest.mark.parametrize(
+    ("settings", "mails", "seconds"),
+    [
+        ({}, 11, 1),
+        ({"per_second": 2}, 601, 300),
+        ({"per_day": 100}, 100, 9),
+        ({"per_day": 100}, 101, 86_400 + 10),
+        ({"per_day": 100, "per_second": 50}, 250, 2 * 86_400 + 4),
+        ({"unsubscribe_url": None, "unsubscribe_mailto": "bye@shop.example"}, 2_001, 2 * 86_400 + 200),
+    ],
+)
+def test_mails_are_foretold_one_by_one_and_a_day_s_limit_in_days(
+    make: Make, settings: dict[str, Any], mails: int, seconds: float
+) -> None:
+    destination = make(**settings)
+
+    told = destination.forecast(api.Planned("carts", counts={api.Op.ADD: mails}))
+
+    assert told == api.Forecast(calls=mails)
+    assert destination.seconds(told) == seconds
+
+
+def test_mails_of_today_are_in_the_forecast_of_a_day_s_limit(make: Make) -> None:
+    destination = make(per_day=3)
+    send(destination, person())
+
+    assert destination.seconds(api.Forecast(calls=2)) == 0
+    assert destination.seconds(api.Forecast(calls=3)) == 86_400

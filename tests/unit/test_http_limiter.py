@@ -150,3 +150,45 @@ def test_the_address_of_a_machine_is_no_phone() -> None:
 
 def test_bearer_token_is_masked_without_its_scheme_too() -> None:
     assert redactor(["Bearer t0ken-of-ours"])("token t0ken-of-ours") == "token ***"
+
+
+@given(
+    per_second=st.none() | st.sampled_from([0.2, 0.5, 1, 1.5, 3, 10]),
+    per_minute=st.none() | st.sampled_from([1, 7.5, 30, 100, 150]),
+    requests=st.integers(0, 700),
+)
+def test_a_rate_knows_how_long_requests_take(per_second: float | None, per_minute: float | None, requests: int) -> None:
+    rate = api.Rate(per_second=per_second, per_minute=per_minute)
+    time = Time()
+    limit = limiter(time, rate, patience=1e9)
+    for _ in range(requests):
+        with limit.slot():
+            pass
+
+    reckoned = rate.seconds(requests)
+
+    if per_second is None and per_minute is None:
+        assert reckoned is None
+    else:
+        # Windows that do not fit into each other cost up to one of the shorter ones.
+        assert reckoned == pytest.approx(time.now - 100.0, rel=0.02, abs=5.0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "requests", "seconds"),
+    [
+        (api.Rate(concurrent=8), 1_000, None),
+        (api.Rate(per_second=10, per_minute=150), 0, 0),
+        (api.Rate(per_second=10, per_minute=150), 10, 0),
+        (api.Rate(per_second=10, per_minute=150), 11, 1),
+        (api.Rate(per_second=10, per_minute=150), 150, 14),
+        (api.Rate(per_second=10, per_minute=150), 151, 60),
+        (api.Rate(per_second=10, per_minute=150), 461, 3 * 60 + 1),
+        (api.Rate(per_second=1, per_minute=600), 121, 120),
+        (api.Rate(per_day=100), 100, 0),
+        (api.Rate(per_day=100), 101, 86_400),
+        (api.Rate(per_day=100, per_second=1), 250, 2 * 86_400 + 49),
+    ],
+)
+def test_full_windows_are_waited_for_and_a_day_ends_a_run(rate: api.Rate, requests: int, seconds: float | None) -> None:
+    assert rate.seconds(requests) == seconds

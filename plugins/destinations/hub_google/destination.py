@@ -78,6 +78,16 @@ class Google(api.Destination[GoogleConfig]):
         """Try the credentials, and let Google validate an addition that it does not make."""
         yield from look_at(self.account, self.config)
 
+    def forecast(self, planned: api.Planned) -> api.Forecast | None:
+        """Reckon the calls, a look at a list that is not known to be fitted, and one later look at each request."""
+        found = super().forecast(planned)
+        if found is None:
+            return None
+        adds = bool(planned.counts.keys() - {api.Op.REMOVE})
+        is_new = planned.remote_id is None
+        looks = adds and not is_new and not self._is_fitted(str(planned.remote_id))
+        return replace(found, reads=int(looks), later=found.calls)
+
     def ensure_audience(self, name: str) -> str:
         """Find the list by its name or create it."""
         found = self.account.find_list(name)
@@ -152,7 +162,7 @@ class Google(api.Destination[GoogleConfig]):
 
     def _fit(self, list_id: str) -> None:
         """See once that members of a list stay as long as hub thinks, and that it is open."""
-        if self._fitted().get(list_id) == bodies.duration(self.config.membership):
+        if self._is_fitted(list_id):
             return
         found = self.account.read_list(list_id)
         if found is None:
@@ -165,6 +175,9 @@ class Google(api.Destination[GoogleConfig]):
         if changes:
             self.account.change_list(list_id, changes)
         self._note_fitted(list_id)
+
+    def _is_fitted(self, list_id: str) -> bool:
+        return self._fitted().get(list_id) == bodies.duration(self.config.membership)
 
     def _fitted(self) -> dict[str, str]:
         return dict(self.remember.get(_FITTED) or {})

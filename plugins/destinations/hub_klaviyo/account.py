@@ -14,7 +14,7 @@ from hub_klaviyo import bodies
 IMPORT_JOBS = "/api/profile-bulk-import-jobs"
 EVENT_JOBS = "/api/event-bulk-create-jobs"
 _LONGEST_FILTER = 6_000  # characters; long addresses are refused by many servers at 8,000
-_LOOKED_UP = 100
+PAGE = 100
 _ROUNDS = 10
 _ROW = re.compile(r"/data/attributes/[a-z-]+/data/(\d+)(?:/|$)(.*)")
 _REASONS = {
@@ -56,7 +56,7 @@ class Account:
 
     def job_errors(self, job_id: str) -> Iterator[tuple[str, str]]:
         """Yield (e-mail, reason) of the rows that an import job could not take."""
-        for each in self._all(f"{IMPORT_JOBS}/{quote(job_id)}/import-errors", {"page[size]": 100}):
+        for each in self._all(f"{IMPORT_JOBS}/{quote(job_id)}/import-errors", {"page[size]": PAGE}):
             email = _email_in(_attr(each, "original_payload"))
             if email is not None:
                 yield email, reason_of(each["attributes"])
@@ -68,7 +68,7 @@ class Account:
     def profile_ids(self, emails: Iterable[str]) -> dict[str, str]:
         """Return profile ids by e-mail of those that Klaviyo knows, a hundred to a call."""
         found: dict[str, str] = {}
-        for some in _filters(emails):
+        for some in filters(emails):
             found |= _ids(self._all("/api/profiles", {**_EMAILS, "filter": some}))
         return found
 
@@ -167,7 +167,7 @@ def reason_of(error: Mapping[str, Any]) -> str:
     return f"{said}: {where}" if where and not where.isdigit() and "@" not in where else said
 
 
-_EMAILS: Mapping[str, Any] = {"fields[profile]": "email", "page[size]": 100}
+_EMAILS: Mapping[str, Any] = {"fields[profile]": "email", "page[size]": PAGE}
 
 
 def _rows_named(errors: Iterable[Json], rows: int) -> dict[int, str]:
@@ -180,13 +180,13 @@ def _rows_named(errors: Iterable[Json], rows: int) -> dict[int, str]:
     return named
 
 
-def _filters(emails: Iterable[str]) -> Iterator[str]:
+def filters(emails: Iterable[str]) -> Iterator[str]:
     """Yield filters of at most a hundred addresses each, short enough for a request's address."""
     some: list[str] = []
     length = 0
     for email in emails:
         more = len(quote(email)) + 9
-        if some and (len(some) == _LOOKED_UP or length + more > _LONGEST_FILTER):
+        if some and (len(some) == PAGE or length + more > _LONGEST_FILTER):
             yield bodies.one_of("email", some)
             some, length = [], 0
         some.append(email)

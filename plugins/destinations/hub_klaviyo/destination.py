@@ -9,7 +9,7 @@ from typing import Any
 
 from hub import api
 from hub_klaviyo import bodies
-from hub_klaviyo.account import EVENT_JOBS, IMPORT_JOBS, Account, errors_of, reason_of
+from hub_klaviyo.account import EVENT_JOBS, IMPORT_JOBS, PAGE, Account, errors_of, filters, reason_of
 from hub_klaviyo.checks import look_at
 from hub_klaviyo.events import METRIC, KlaviyoEvents, record
 from hub_klaviyo.settings import KlaviyoConfig
@@ -86,6 +86,24 @@ class Klaviyo(api.Destination[KlaviyoConfig]):
             f"flows that start when someone is added to the list {audience!r} may start for everybody of a first "
             "load; switch them off in Klaviyo until it is done"
         )
+
+    def forecast(self, planned: api.Planned) -> api.Forecast:
+        """Reckon imports and the looks at them, events of who enters, and removals with the ids to look up.
+
+        Ids are read with the job of a small import, a page to a call; rows that Klaviyo refuses are not foreseen.
+        """
+        names = {*self._names().values(), planned.audience}
+        longest = max(names, key=len)
+        found = api.Forecast()
+        for op in planned.counts:
+            if op is api.Op.REMOVE:
+                found += self._removals_of(planned)
+                continue
+            for size, times in planned.batches(op, self.can.ops[op], lambda m: bodies.profile(m, longest)).items():
+                events = -(-size // bodies.EVENTS_A_JOB) if op is api.Op.ADD and self.config.entered_event else 0
+                pages = -(-size // PAGE) if size <= _IDS_READ else 0
+                found += api.Forecast(calls=times * (1 + events), later=times * (1 + pages))
+        return found
 
     def ensure_audience(self, name: str) -> str:
         """Find the list by its name or create it."""
@@ -188,6 +206,16 @@ class Klaviyo(api.Destination[KlaviyoConfig]):
                 self._remove_anew(batch, {*known.values(), *found})
         for member in batch:
             yield member.delivered()
+
+    def _removals_of(self, planned: api.Planned) -> api.Forecast:
+        """Reckon removals; how many have no id is seen in the sample."""
+        sample, found = planned.samples[api.Op.REMOVE], api.Forecast()
+        if (planned.remote_id or "").startswith(METRIC):
+            return found
+        for size, times in planned.batches(api.Op.REMOVE, self.can.ops[api.Op.REMOVE]).items():
+            unknown = filters(member.email for member in sample[:size] if member.email and not member.remote_id)
+            found += api.Forecast(calls=times, reads=times * sum(1 for _ in unknown))
+        return found
 
     def _remove_anew(self, batch: api.Batch, refused: set[str]) -> None:
         """Try with ids looked up now: a profile was merged or erased since its id was noted. No list, no members."""

@@ -203,6 +203,11 @@ class Account:
         later = {} if since is None else {"unsubscribed_since": since}
         yield from self.contacts({"status": "unsubscribed", **later}, fields)
 
+    def size(self) -> int:
+        """Return how many contacts the audience has, whatever their status."""
+        params = {"count": 1, "fields": "total_items"}
+        return int(self._there(self._http.get(f"{self._list}/members", params=params, ok=(404,))).json()["total_items"])
+
     def asks_twice(self) -> bool:
         """Tell whether the audience asks who signs up to confirm it."""
         reply = self._there(self._http.get(self._list, params={"fields": "double_optin"}, ok=(404,)))

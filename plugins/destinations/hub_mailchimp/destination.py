@@ -19,6 +19,7 @@ from hub_mailchimp.settings import MailchimpConfig, connect_with
 CONNECTIONS = 8  # of the ten that Mailchimp allows a user: other tools have some too
 _FEW = 3  # changes that are written one by one: a batch operation takes three calls
 _OVERLAP = timedelta(hours=1)  # a change may become visible a while after its own time
+_CONTACTS = "contacts"
 _COMPLAINED = ("spam", "abuse")
 
 
@@ -82,8 +83,28 @@ class Mailchimp(api.Destination[MailchimpConfig]):
             "Mailchimp until it is done"
         )
 
+    def forecast(self, planned: api.Planned) -> api.Forecast:
+        """Reckon calls that create and tag, write fields, or take the tag off, and looks at batch operations.
+
+        The fields of a contact that Mailchimp knows take calls of their own. Everybody with attributes is taken to be
+        one, except in a first load into an audience of which the first listening told that it has fewer.
+        """
+        beside = {api.Op.ADD: 2, api.Op.UPDATE: 0, api.Op.REMOVE: 1}
+        found = api.Forecast(reads=self._first_reads(planned))
+        for op, count in planned.counts.items():
+            few = self.before_tag if op is api.Op.ADD else _FEW
+            share = 0.0 if op is api.Op.REMOVE else _share_with_fields(planned.samples[op])
+            if op is api.Op.ADD:
+                share *= min(1.0, self._contacts(count) / count)
+            for size, times in planned.batches(op, self.can.ops[op]).items():
+                changed = round(size * share)
+                jobs = int(changed > few)
+                found += api.Forecast(calls=times * (beside[op] + (1 if jobs else changed)), later=times * jobs)
+        return found
+
     def ensure_audience(self, name: str) -> str:
         """Find the tag by its name or create it."""
+        self.remember.set(_CONTACTS, None)  # which is old from now on
         return self.account.find_tag(name) or self.account.create_tag(name)
 
     def prepare(self, attributes: Sequence[str]) -> None:
@@ -129,6 +150,8 @@ class Mailchimp(api.Destination[MailchimpConfig]):
         contact, such as a tag, would make an old opt-out look newer than an opt-in given since.
         """
         start = None if since is None else bodies.moment(since - _OVERLAP)
+        if start is None:
+            self.remember.set(_CONTACTS, self.account.size())
         for each in self.account.unsubscribed(start, ("email_address", "last_changed", "unsubscribe_reason")):
             said = str(each.get("unsubscribe_reason") or "").lower()
             yield _block("complaint" if any(word in said for word in _COMPLAINED) else "unsubscribed", each)
@@ -163,6 +186,16 @@ class Mailchimp(api.Destination[MailchimpConfig]):
             if self._fields is None:
                 self._fields = self.account.fields()
             return self._fields
+
+    def _contacts(self, unless_known: int) -> int:
+        told = self.remember.get(_CONTACTS)
+        return unless_known if told is None else int(told)
+
+    def _first_reads(self, planned: api.Planned) -> int:
+        """Reckon what a run asks once: who is archived, and the fields, which a first load knows beforehand."""
+        adds, sent = api.Op.ADD in planned.counts, [planned.samples[op] for op in planned.counts]
+        asks_for_fields = planned.remote_id is not None and any(member.attributes for some in sent for member in some)
+        return int(adds) + int(asks_for_fields)
 
     def _update(self, batch: api.Batch) -> Iterator[api.Outcome]:
         """Write fields of known contacts: a few one by one, more as one batch operation."""
@@ -201,6 +234,11 @@ class MailchimpAtOnce(Mailchimp):
     def http(self) -> api.Http:
         """Return the client of the connection."""
         return self._owner.http
+
+
+def _share_with_fields(sample: Sequence[api.Member]) -> float:
+    """Return how large a part of some members has an attribute with a value."""
+    return sum(any(value is not None for value in m.attributes.values()) for m in sample) / max(1, len(sample))
 
 
 def rest_after(reply: api.Reply) -> float | None:

@@ -12,9 +12,9 @@ from typing import Any
 
 from hub import api
 
-_BUSY = 75.0  # percent
+BUSY = 75.0  # percent
 _FULL = 95.0
-_SLOWER = 15.0  # seconds between calls when the quota is nearly used
+SLOWER = 15.0  # seconds between calls when the quota is nearly used
 _PAUSE = 300.0
 _A_WHILE = 60.0
 _SOON = 5.0
@@ -75,9 +75,9 @@ def usage(reply: api.Reply) -> float | None:
 def pace(reply: api.Reply) -> float | None:
     """Return seconds to wait before the next call: slower from 75 % of the quota on, a pause from 95 %."""
     used = usage(reply)
-    if used is None or used < _BUSY:
+    if used is None or used < BUSY:
         return None
-    return _SLOWER if used < _FULL else (_regained(reply) or _PAUSE)
+    return SLOWER if used < _FULL else (_regained(reply) or _PAUSE)
 
 
 def terms_step(account: str) -> str:

@@ -18,6 +18,7 @@ from hub_meta.settings import MetaConfig
 
 _NOTHING_USABLE = "neither an e-mail address nor a phone that Meta can match"
 _ROWS = api.Limit(bodies.ROWS_A_CALL)
+_HOUR = 3_600.0
 
 
 class Meta(api.Destination[MetaConfig]):
@@ -30,12 +31,14 @@ class Meta(api.Destination[MetaConfig]):
     Config = MetaConfig
     can = api.Capabilities(
         ops={api.Op.ADD: _ROWS, api.Op.UPDATE: _ROWS, api.Op.REMOVE: _ROWS},
-        # The least that an account may ask in an hour is 5,000 calls; batches for one audience go one after the other.
+        # As many in an hour as the least quota nearly allows; batches for one audience go one after the other.
         rate=api.Rate(per_minute=80, concurrent=1),
         identify_by=("email", "phone"),
         purpose="ads",
         attributes=bodies.ATTRIBUTES,
     )
+    quota = 5_000
+    """Calls that every account may make in an hour, whatever its tier ("Rate Limiting" in Meta's documentation)."""
 
     @cached_property
     def account(self) -> Account:
@@ -88,6 +91,16 @@ class Meta(api.Destination[MetaConfig]):
             f"Meta blocks audiences whose name hints at {subject}, and {audience!r} says {word!r}; "
             "give the sync a neutral `audience` before it is made"
         )
+
+    def seconds(self, forecast: api.Forecast) -> float:
+        """Reckon the pauses of the rate, and from three quarters of an hour's least quota on those of the headers."""
+        rate, calls = self.can.rate or api.Rate(), forecast.calls + forecast.reads
+        quick = int(self.quota * answers.BUSY / 100)
+        hours, left = divmod(max(0, calls - 1), quick)
+        by_hours = hours * _HOUR + (rate.seconds(left + 1) or 0.0)
+        # What comes after the first three quarters goes slowly at once, until the hour ends.
+        slowly = (rate.seconds(quick) or 0.0) + (calls - quick) * answers.SLOWER
+        return min(by_hours, slowly) if calls > quick else by_hours
 
     def ensure_audience(self, name: str) -> str:
         """Find the customer file audience by its name or create it."""

@@ -20,6 +20,7 @@ _MAILTO_ONLY_PER_DAY = 1_000
 _REFUSALS_IN_A_ROW = 3
 _NOT_THE_PERSON = {Verdict.POLICY, Verdict.CONTENT}
 _FULL_DAYS = 3
+_DAY = 86_400.0
 _LARGEST_HTML = 100_000  # Gmail cuts longer mails, and the unsubscribe link with them
 
 
@@ -99,6 +100,12 @@ class Smtp(api.Destination[SmtpConfig]):
                 ) from None
         except RowError:
             return  # made-up values prove nothing about real ones
+
+    def seconds(self, forecast: api.Forecast) -> float | None:
+        """Reckon the pauses between mails, and a day for each day's mails beyond those of today."""
+        within = super().seconds(forecast)
+        days = max(0, self._sent_today() + forecast.calls - 1) // self._per_day()
+        return (within or 0.0) + days * _DAY if days else within
 
     def push(self, batch: api.Batch) -> Iterator[api.Outcome]:
         """Mail the members; hub gives one at a time."""

@@ -10,10 +10,9 @@ from hub_shopify.admin import VERSION, Admin
 from hub_shopify.operations import CONTACTS, COUNTS, INSTALLATION, SHOP
 from hub_shopify.replies import WITHOUT_PERSONAL_DATA, ProtectedError
 from hub_shopify.settings import ALL_ORDERS, SCOPES, TAGS, ShopConfig
+from hub_shopify.tags import A_CHANGE, A_LOOK
 
 _SAMPLE = 100
-POINTS_A_MEMBER = 11
-"""To look at a customer is 1 point, to change tags 10 (Shopify's page on rate limits)."""
 _HOW_TO_GRANT = (
     "In the Dev Dashboard (dev.shopify.com) open the app > Versions, release one with the scope, and let the shop "
     "approve it (Settings > Apps and sales channels). An app made in the shop's admin: Settings > Apps and sales "
@@ -63,7 +62,7 @@ def of_tags(admin: Admin, http: api.Http, config: ShopConfig) -> Iterator[api.Fi
     if cost := admin.cost:
         yield api.Finding.info(
             f"{cost.available:,.0f} of {cost.maximum:,.0f} points are left and {cost.restore_rate:,.0f} come back each "
-            f"second, which is enough for about {cost.restore_rate / POINTS_A_MEMBER:,.0f} customers"
+            f"second, which is enough for about {cost.restore_rate / (A_LOOK + A_CHANGE):,.0f} customers"
         )
 
 

@@ -11,10 +11,11 @@ from hub_shopify import checks
 from hub_shopify.admin import Admin
 from hub_shopify.doings import Doings
 from hub_shopify.settings import ShopifyTagsConfig
-from hub_shopify.tags import A_REQUEST, ADD, REMOVE, Tags, has
+from hub_shopify.tags import A_CHANGE, A_LOOK, A_REQUEST, ADD, REMOVE, STANDARD, Tags, has
 from hub_shopify.tokens import Tokens
 
 _LONGEST = 255  # characters of a tag
+_BUCKET = "bucket"
 _NO_CUSTOMER = "the shop has no such customer any more"
 
 
@@ -66,6 +67,26 @@ class ShopifyTags(api.Destination[ShopifyTagsConfig]):
             "a first load; switch them off until it is done. A standard plan allows about nine customers a second"
         )
 
+    def forecast(self, planned: api.Planned) -> api.Forecast:
+        """Reckon a look and a change for each hundred customers, and their points.
+
+        Everybody is taken to lack a tag that is put on, and to have one that hub put on and takes off.
+        """
+        found = api.Forecast()
+        for op in planned.counts:
+            sample = planned.samples[op]
+            share = sum(op is api.Op.ADD or bool(each.remote_id) for each in sample) / max(1, len(sample))
+            for size, times in planned.batches(op, self.can.ops[op]).items():
+                asked = int(share > 0)
+                points = size * share * (A_LOOK + A_CHANGE)
+                found += api.Forecast(calls=times * asked, reads=times * asked, points=times * points)
+        return found
+
+    def seconds(self, forecast: api.Forecast) -> float:
+        """Reckon how long the shop's bucket takes to fill; before the first answer a standard plan's is taken."""
+        holds, restored = self.remember.get(_BUCKET) or STANDARD
+        return max(0.0, forecast.points - holds) / restored
+
     def ensure_audience(self, name: str) -> str:
         """Return the tag; there is nothing to create.
 
@@ -89,6 +110,7 @@ class ShopifyTags(api.Destination[ShopifyTagsConfig]):
             else:
                 yield member.rejected("its id is none of a Shopify customer") if adds else member.delivered()
         yield from (self._add if adds else self._remove)(batch.audience, customers)
+        self._note_bucket()
 
     def read_members(self, audience: str) -> Iterator[api.Member]:
         """Yield the customers with the tag; the shop's search may lag behind a change by minutes.
@@ -106,6 +128,11 @@ class ShopifyTags(api.Destination[ShopifyTagsConfig]):
         if not left:
             return member.delivered()
         return member.rejected(f"the customer still has {', '.join(left)}: set by the shop itself, or not removed yet")
+
+    def _note_bucket(self) -> None:
+        cost = self._admin.cost
+        if cost and cost.restore_rate and self.remember.get(_BUCKET) != [cost.maximum, cost.restore_rate]:
+            self.remember.set(_BUCKET, [cost.maximum, cost.restore_rate])
 
     def _add(self, tag: str, customers: dict[str, api.Member]) -> Iterator[api.Outcome]:
         found, ours = self.tags.of(list(customers)), self._doings.known(tag)

@@ -14,7 +14,10 @@ from hub import api
 from hub_shopify.admin import Admin
 from hub_shopify.replies import CostlyError
 
+A_LOOK = 1
 A_CHANGE = 10
+STANDARD = (2_000.0, 100.0)
+"""The bucket of a standard plan: points that it holds, and that come back each second."""
 A_REQUEST = 100
 """So many tags are changed by one request where its points are not limited further."""
 _POINTS = 1_000.0
@@ -70,7 +73,7 @@ class Tags:
             return {each: node["tags"] if node else None for each, node in zip(some, nodes, strict=True)}
 
         found: dict[str, list[str] | None] = {}
-        for answer in self._in_parts(numbers, _PAGE, 1, look):
+        for answer in self._in_parts(numbers, _PAGE, A_LOOK, look):
             found |= answer
         return found
 
@@ -91,7 +94,7 @@ class Tags:
         """
         above = 0
         while True:
-            asked, nodes = self._afford(_PAGE, 1, partial(self._page, tag, above), _LIST)
+            asked, nodes = self._afford(_PAGE, A_LOOK, partial(self._page, tag, above), _LIST)
             yield from (_number(each) for each in nodes if has(each["tags"], tag))
             if len(nodes) < asked:
                 return

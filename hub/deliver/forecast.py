@@ -1,0 +1,74 @@
+"""Forecasts: what a destination says that a delivery would take, by how many members there are and by some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from hub.api import Destination, Forecast, HubError, Limit, Member, Op, Planned, PluginError
+from hub.consent.cleared import Cleared
+from hub.deliver.batches import members_of, parts_of, removals_of
+from hub.ledger import Audience, Ledger
+
+SAMPLE = 1_000
+
+
+def forecast(
+    destination: Destination[Any],
+    audience: Audience,
+    ledger: Ledger,
+    *,
+    counts: Mapping[Op, int],
+    some: Mapping[Op, Cleared],
+    leaving: Collection[str] = (),
+) -> Forecast | None:
+    """Return what a delivery would take; None where the destination cannot tell. Nobody is asked.
+
+    ``counts`` are how many members are due, ``some`` and ``leaving`` (keys) are up to ``SAMPLE`` of them.
+
+    Raises:
+        HubError: the destination cannot be delivered to as it is wired, or its plugin broke (PluginError).
+    """
+    can = destination.can
+    # Without Op.REMOVE leaving is no call, except where everybody else is sent anew.
+    due = {op: count for op, count in counts.items() if count and (op in can.ops or can.replaces)}
+    if not due:
+        return Forecast()
+    samples = {op: _sample(cleared, permissions=can.permissions) for op, cleared in some.items() if op in due}
+    if Op.REMOVE in due:
+        tables = removals_of(ledger, audience.audience_id, [leaving], SAMPLE)
+        samples[Op.REMOVE] = [member for table in tables for member in members_of(table)]
+    with _isolated(destination, "forecast"):
+        return destination.forecast(Planned(audience.name, audience.remote_id, due, samples))
+
+
+def seconds(destination: Destination[Any], told: Forecast) -> float | None:
+    """Return how long the limits make what was foretold; None where they do not tell.
+
+    Raises:
+        PluginError: the plugin broke.
+    """
+    with _isolated(destination, "seconds"):
+        return destination.seconds(told)
+
+
+@contextmanager
+def _isolated(destination: Destination[Any], method: str) -> Iterator[None]:
+    try:
+        yield
+    except HubError:
+        raise
+    except Exception as error:  # the one place that isolates a forecast
+        raise PluginError(
+            f"destination {destination.connection} raised {type(error).__name__} in {method}: {error}",
+            next_step="Report it to the plugin's author; hub plugins info names the distribution.",
+        ) from error
+
+
+def _sample(cleared: Cleared, *, permissions: bool) -> list[Member]:
+    tables = (pa.Table.from_batches([batch]) for batch in cleared.read(SAMPLE) if batch.num_rows)
+    parts = parts_of(tables, Limit(SAMPLE), lambda _: None, permissions=permissions)
+    return [member for part in parts for member in part.members]
