@@ -48,7 +48,6 @@ class Capabilities:
     Attributes:
         ops: the largest batch per operation. Without ``Op.UPDATE`` it gets no updates; without ``Op.REMOVE``
             leaving is an entry in the ledger and no call (a mail cannot be unsent).
-        mixed: one call may add and remove.
         rate: how fast it may be asked; one limiter serves all syncs of the connection.
         identify_by: ``email``, ``phone``: the identifiers it knows a member by, the main one first. ``customer_id``
             stands alone and is for the shop itself (purpose ``own_shop``, the only one that an id can be cleared for);
@@ -69,7 +68,6 @@ class Capabilities:
     """
 
     ops: Mapping[Op, Limit]
-    mixed: bool = False
     rate: Rate | None = None
     identify_by: tuple[str, ...] = ("email",)
     purpose: str = "email_marketing"

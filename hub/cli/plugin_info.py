@@ -228,7 +228,7 @@ def _with_defaults(plugin: type[Segment[Any]]) -> str:
 
 def _destination_facts(plugin: type[Destination[Any]]) -> dict[str, Any]:
     can = plugin.can
-    flags = ("mixed", "repeatable", "exclusive", "replaces", "permissions")
+    flags = ("repeatable", "exclusive", "replaces", "permissions")
     limits = {
         str(op): f"{limit.count:,} {'member' if limit.count == 1 else 'members'}"
         + (f", {limit.bytes:,} bytes" if limit.bytes else "")
