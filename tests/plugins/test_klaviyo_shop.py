@@ -294,7 +294,7 @@ def test_a_part_whose_metric_is_missing_is_said_and_read_when_it_comes(bench: Be
     tell(bench, "Placed Order", order(1, [SHOE], PLACED), ago=400 * 86_400)
     reader.read()
 
-    assert before == (["Klaviyo has no metric 'Placed Order': no orders are read"], None, api.Reach())
+    assert before == (["Klaviyo has no metric 'Placed Order': nothing is read as orders"], None, api.Reach())
     assert [row["order_id"] for row in reader.table("orders")] == ["1"]
     assert reader.source.reach("order_lines") == api.Reach(None, AS_OF)
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub import api
+from hub_klaviyo.stand_in.activity import KLAVIYO
 from hub_klaviyo.stand_in.shop_events import clicked, mail, opened
 from tests.klaviyo_kit import AS_OF, Bench, serving
 from tests.klaviyo_reader import Reader, plain
@@ -24,6 +25,7 @@ AT = "2026-11-21T12:00:00+00:00"
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with serving(tmp_path) as made:
+        made.vendor.world.activity.metric("Received Email", KLAVIYO, 0)
         yield made
 
 
@@ -287,7 +289,7 @@ def test_engagement_is_not_asked_for_again_within_the_pause(bench: Bench) -> Non
     reader.read()
 
     assert early == ([], [])
-    assert reader.calls == ["/api/metrics", "/api/events"]
+    assert reader.calls == ["/api/metrics", "/api/events", "/api/events"]
 
 
 def test_history_and_reach_begin_where_the_settings_say(bench: Bench) -> None:
@@ -431,6 +433,7 @@ def test_any_paging_and_any_kill_give_the_same_rows(
     stream: str,
 ) -> None:
     with serving(tmp_path_factory.mktemp("kills"), judged=False) as bench, pytest.MonkeyPatch.context() as patch:
+        bench.vendor.world.activity.metric("Received Email", KLAVIYO, 0)
         busy(bench, 7, seconds)
         whole = Reader(bench, stream, pause="0s", history="3650d")
         whole.read()
@@ -532,11 +535,11 @@ def test_check_says_which_metrics_are_missing_and_what_to_set(bench: Bench) -> N
     found = {each.text: each.next_step for each in bench.source().check() if each.level is api.Level.WARNING}
 
     assert found == {
-        "there is no metric 'Viewed Product' of Shopify: no views are read": "Shopify has Started Checkout: name the "
+        "there is no metric 'Viewed Product' of Shopify: nothing is read as views": "Shopify has Started Checkout: name the "
         "one that is meant, or take views out of parts.",
-        "there is no metric 'Checkout Started' of Shopify: no carts are read": "Shopify has Started Checkout: name the "
+        "there is no metric 'Checkout Started' of Shopify: nothing is read as carts": "Shopify has Started Checkout: name the "
         "one that is meant, or take carts out of parts.",
-        "there is no metric 'Placed Order' of Shopify: no orders are read": "There is one of WooCommerce: set "
+        "there is no metric 'Placed Order' of Shopify: nothing is read as orders": "There is one of WooCommerce: set "
         'integration = "WooCommerce".',
     }
 

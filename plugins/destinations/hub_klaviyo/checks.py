@@ -17,7 +17,6 @@ _READS = (
 _SOURCE_READS = (
     ("profiles:read", "/api/profiles", {"page[size]": 1, "fields[profile]": "email"}),
     ("events:read", "/api/events", {"page[size]": 1, "fields[event]": "datetime"}),
-    ("metrics:read", "/api/metrics", {"fields[metric]": "name,integration"}),
 )
 _READ_KEY = "Make a private key with read access to events, profiles and metrics: Settings > API keys."
 
@@ -69,11 +68,17 @@ def look_at_source(
             missing.append(scope)
         else:
             yield api.Finding.ok(f"{scope}{_quota(reply)}")
+    known: list[metrics.Known] = []
+    try:
+        known = metrics.Known.of(account.metrics())
+        yield api.Finding.ok("metrics:read")
+    except api.AuthError:
+        missing.append("metrics:read")
     if missing:
         lacks = f"the API key lacks {', '.join(missing)}"
         yield api.Finding.error(lacks, next_step=_READ_KEY, code="missing-scopes", count=len(missing))
     if "metrics:read" not in missing:
-        yield from _of_metrics(metrics.Known.of(account.metrics()), config)
+        yield from _of_metrics(known, config)
     if "views" in config.parts and not config.views_allowed:
         yield api.Finding.info(
             "Klaviyo does not say whether visitors allowed to be tracked: where silence is no consent, views are "
@@ -113,7 +118,7 @@ def _without_metric(part: str, each: metrics.Wanted, known: list[metrics.Known])
         others = ", ".join(sorted({one.integration for one in known})) or "none"
         step = f"The account has metrics of {others}: set integration, or take {part} out of parts."
     return api.Finding.warning(
-        f"there is no metric {each.name!r} of {each.integration}: no {part} are read",
+        f"there is no metric {each.name!r} of {each.integration}: nothing is read as {part}",
         next_step=step,
         code="klaviyo-metric",
     )

@@ -50,7 +50,7 @@ def wanted(part: Part, config: KlaviyoSourceConfig) -> list[Wanted]:
     """Return the metrics of a part."""
     shop = config.integration
     if part == "engagement":
-        return [Wanted(name, means, _OWN, needed=means == "opened") for name, means in mails.METRICS.items()]
+        return [Wanted(name, means, _OWN, needed=means == "sent") for name, means in mails.METRICS.items()]
     if part == "views":
         # Klaviyo's own snippet tells views as well as the shop's integration does.
         return [Wanted(config.view_metric, "viewed", shop, needed=True)]

@@ -163,7 +163,7 @@ class KlaviyoSource(api.Source[KlaviyoSourceConfig]):
         found = [(each, metrics.find(each, self._known)) for each in metrics.wanted(part, self.config)]
         missing = [each.name for each, metric in found if each.needed and metric is None]
         if missing:
-            yield api.Page({}, notes=[f"Klaviyo has no metric {missing[0]!r}: no {part} are read"])
+            yield api.Page({}, notes=[f"Klaviyo has no metric {missing[0]!r}: nothing is read as {part}"])
             return
         kinds, reader = self._reading(part)
         told: list[Metric] = [metric for _, metric in found if metric is not None]
