@@ -13,7 +13,7 @@ from typing import Any
 from hub import api
 from hub.http import Limiter, connect_factory
 from hub.testing.making import Notes
-from hub_klaviyo import Klaviyo, KlaviyoConfig
+from hub_klaviyo import Klaviyo, KlaviyoConfig, KlaviyoSource, KlaviyoSourceConfig
 from hub_klaviyo.stand_in import API_KEY, KlaviyoStandIn
 from tests.klaviyo_spec import Request, folder, judge
 
@@ -73,10 +73,20 @@ class Bench:
     def destination(self, **settings: Any) -> Klaviyo:
         """Make the destination the way hub does, as a new run would."""
         config = KlaviyoConfig.model_validate({"address": self.address, "api_key": API_KEY, **settings})
+        return self._connected(Klaviyo(connection="newsletter", config=config, **self._given()), Klaviyo.can.rate)
+
+    def source(self, **settings: Any) -> KlaviyoSource:
+        """Make the source the way hub does, as a new run would."""
+        config = KlaviyoSourceConfig.model_validate({"address": self.address, "api_key": API_KEY, **settings})
+        made = KlaviyoSource(connection="newsletter", config=config, **self._given())
+        return self._connected(made, KlaviyoSource.rate)
+
+    def _given(self) -> dict[str, Any]:
         shop = api.Shop("acme", "Acme Shoes", "Europe/Copenhagen", "DK", "DKK", self.folder, self.folder)
-        made = Klaviyo(connection="newsletter", config=config, shop=shop, remember=self.remember)
-        rate = Klaviyo.can.rate if self.limits else None
-        limiter = Limiter(rate, monotonic=self.clock.seconds, sleep=self.clock.sleep)
+        return {"shop": shop, "remember": self.remember}
+
+    def _connected(self, made: Any, rate: api.Rate | None) -> Any:
+        limiter = Limiter(rate if self.limits else None, monotonic=self.clock.seconds, sleep=self.clock.sleep)
         connect = connect_factory(
             made, limiter, secrets=[API_KEY], clock=self.clock, sleep=self.clock.sleep, random=lambda: 0.5
         )

@@ -88,10 +88,18 @@ def _judge_query(operation: Mapping[str, Any], query: Mapping[str, str]) -> None
     if strange:
         raise WrongRequest(f"undeclared query parameters: {', '.join(sorted(strange))}")
     if "filter" in query:
-        operator, field = re.match(r"([\w-]+)\(([\w.]+),", query["filter"]).groups()  # type: ignore[union-attr]
         allowed = dict(re.findall(r"`([\w.]+)`: ((?:`[\w-]+`(?:, )?)+)", declared["filter"]["description"]))
-        if f"`{operator}`" not in allowed.get(field, ""):
-            raise WrongRequest(f"{operator} is not allowed on {field}")
+        for operator, field in _conditions(query["filter"]):
+            if f"`{operator}`" not in allowed.get(field, ""):
+                raise WrongRequest(f"{operator} is not allowed on {field}")
+
+
+def _conditions(text: str) -> list[tuple[str, str]]:
+    """Return operator and field of every part of a filter; parts are joined by commas, and all must hold."""
+    part = r'([\w-]+)\(([\w.]+),(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[^()",]+)\)'
+    if not re.fullmatch(f"{part}(?:,{part})*", text):
+        raise WrongRequest(f"this is no filter: {text}")
+    return [(operator, field) for operator, field in re.findall(part, text)]
 
 
 def _judge_revision(operation: Mapping[str, Any], headers: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from klaviyo_api import KlaviyoAPI
@@ -15,6 +16,8 @@ from klaviyo_api import KlaviyoAPI
 from hub import api
 from hub_klaviyo import bodies
 from hub_klaviyo.stand_in import API_KEY, KlaviyoStandIn
+from hub_klaviyo.stand_in.activity import SHOPIFY
+from hub_klaviyo.stand_in.shop_events import Goods, checkout, mail, opened, order, view
 from tests.klaviyo_kit import AS_OF, LIST, batch, member, serving
 from tests.klaviyo_spec import JSON_API, Request, WrongRequest, descriptions, judge
 
@@ -78,6 +81,10 @@ def test_the_judge_refuses_a_wrong_body(fault: str) -> None:
         asked("/api/profiles?pagesize=10", method="GET"),
         asked("/api/profiles?fields%5Bprofile%5D=emial", method="GET"),
         asked('/api/profiles?filter=contains(email,"x")', method="GET"),
+        asked('/api/events?filter=equals(metric_id,"M"),contains(datetime,2026-01-01T00:00:00Z)', method="GET"),
+        asked('/api/events?filter=equals(metric_id,"M");less-than(datetime,2026-01-01T00:00:00Z)', method="GET"),
+        asked("/api/events?include=profiles", method="GET"),
+        asked("/api/metrics?page%5Bsize%5D=10", method="GET"),
         asked("/api/lists", {"data": {"type": "list", "attributes": {}}}),
     ],
     ids=lambda each: f"{each.method} {each.target}"[:50],
@@ -112,6 +119,39 @@ def test_everything_that_hub_asks_of_klaviyo_is_described(tmp_path: Path) -> Non
         endpoints = {(method, _template(path)) for method, path, _ in bench.vendor.requests}
     # Leaving `serving` judged every one of them.
     assert endpoints == ENDPOINTS
+
+
+def test_everything_that_hub_reads_of_klaviyo_as_a_source_is_described(tmp_path: Path) -> None:
+    descriptions()
+    with serving(tmp_path) as bench:
+        live(bench.vendor)
+        source, cursors = bench.source(pause="0s"), dict.fromkeys(bench.source().streams)
+        list(source.check())
+        for days in (0, 1, 8):
+            bench.clock.go(days * 86_400 + 60)
+            for stream in source.streams:
+                told = [page.cursor for page in source.read(stream, cursors[stream], bench.clock.now)]
+                cursors[stream] = next((each for each in reversed(told) if each is not None), cursors[stream])
+
+        endpoints = {(method, path) for method, path, _ in bench.vendor.requests}
+    # Leaving `serving` judged every one of them.
+    assert endpoints == {("GET", f"/api/{name}") for name in ("accounts", "events", "metrics", "profiles")}
+
+
+def live(vendor: KlaviyoStandIn) -> None:
+    """Let one person be told of in every way."""
+    vendor.subscribe("ann@example.com", double_optin=True)
+    vendor.world.of("ann@example.com").fields["phone_number"] = "+4520123456"  # type: ignore[union-attr]  # is there
+    vendor.subscribe("ann@example.com", "sms", method="TEXT")
+    vendor.happen("Received Email", "ann@example.com", mail("Spring"), ago=120)
+    vendor.happen("Opened Email", "ann@example.com", opened("Spring", machine=True), ago=60)
+    goods = [Goods(101, "Trail shoe", "899.00")]
+    for metric, about in (
+        ("Viewed Product", view(goods[0])),
+        ("Checkout Started", checkout("t1", goods, "2026-11-20T10:00:00Z")),
+        ("Placed Order", order(1, goods, "2026-11-20T10:00:00Z")),
+    ):
+        vendor.happen(metric, "ann@example.com", about, integration=SHOPIFY, ago=30)
 
 
 def _template(path: str) -> str:
@@ -191,3 +231,40 @@ def test_the_official_client_records_events_and_erases(official: tuple[KlaviyoSt
 
     client.Data_Privacy.request_profile_deletion(bodies.erasure("p1@example.com"))
     assert stand_in.world.profiles == {}
+
+
+def test_the_official_client_reads_metrics_events_with_their_people_and_what_they_agreed_to(
+    official: tuple[KlaviyoStandIn, KlaviyoAPI],
+) -> None:
+    stand_in, client = official
+    live(stand_in)
+    metrics = {each.attributes.name: each for each in client.Metrics.get_metrics().data}
+    assert metrics["Placed Order"].attributes.integration["name"] == "Shopify"
+    shops = client.Metrics.get_metrics(filter='equals(integration.name,"Shopify")').data
+    assert {each.attributes.name for each in shops} == {"Viewed Product", "Checkout Started", "Placed Order"}
+
+    wanted = f'equals(metric_id,"{metrics["Checkout Started"].id}"),greater-or-equal(datetime,2026-01-01T00:00:00Z)'
+    told = client.Events.get_events(filter=wanted, include=["profile"], sort="datetime", page_size=1_000)
+    [event], [person] = told.data, told.included
+    assert (event.relationships.profile.data.id, person["attributes"]["email"]) == (person["id"], "ann@example.com")
+    assert event.attributes.event_properties["$extra"]["token"] == "t1"
+    assert client.Events.get_events(filter=f'equals(metric_id,"{metrics["Opened Email"].id}")').data != []
+
+    [found] = client.Profiles.get_profiles(additional_fields_profile=["subscriptions"], sort="updated").data
+    said = found.attributes.subscriptions
+    assert (said.email.marketing.consent, said.email.marketing.double_optin) == ("SUBSCRIBED", True)
+    assert (said.sms.marketing.consent, said.sms.marketing.can_receive_sms_marketing) == ("SUBSCRIBED", True)
+
+
+def test_the_official_client_pages_through_events(official: tuple[KlaviyoStandIn, KlaviyoAPI]) -> None:
+    stand_in, client = official
+    for number in range(5):
+        stand_in.happen("Opened Email", f"p{number}@example.com", opened("Spring"), ago=60 - number)
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(3):
+        page = client.Events.get_events(sort="datetime", page_size=2, **({"page_cursor": cursor} if cursor else {}))
+        seen += [each.relationships.profile.data.id for each in page.data]
+        cursor = page.links.next and parse_qs(urlsplit(page.links.next).query)["page[cursor]"][0]
+
+    assert (len(set(seen)), cursor) == (5, None)

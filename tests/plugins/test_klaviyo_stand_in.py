@@ -178,6 +178,77 @@ def test_a_fault_that_makes_no_sense_is_refused(name: str, parameters: dict[str,
         KlaviyoStandIn().fault(name, **parameters)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/events?page%5Bsize%5D=1001",
+        "/api/events?page%5Bsize%5D=0",
+        "/api/events?page%5Bcursor%5D=nonsense",
+        "/api/events?sort=value",
+        "/api/events?include=attributions,lists",
+        "/api/events?filter=equals(value,1)",
+        "/api/events?filter=greater-than(datetime,yesterday)",
+        "/api/events?filter=less-than(datetime,2026-01-01T00:00:00Z)less-than(datetime,2026-01-01T00:00:00Z)",
+        "/api/metrics?page%5Bsize%5D=10",
+        "/api/metrics?filter=equals(name,%22Placed%20Order%22)",
+        "/api/profiles?page%5Bsize%5D=101",
+        "/api/profiles?filter=greater-or-equal(updated,2026-01-01T00:00:00Z)",
+        "/api/profiles?sort=last_name",
+        "/api/profiles?expand=lists",
+    ],
+)
+def test_questions_that_klaviyo_does_not_answer_are_refused(bench: Bench, path: str) -> None:
+    assert ask(bench, "GET", path)[0] == 400
+
+
+def test_who_changes_while_profiles_are_read_makes_nobody_be_passed_over(bench: Bench) -> None:
+    for number in range(6):
+        bench.vendor.subscribe(f"p{number}@example.com")
+        bench.clock.go(1)
+    path, seen = "/api/profiles?sort=updated&page%5Bsize%5D=2", []
+    for _ in range(5):
+        _, _, page = ask(bench, "GET", path)
+        seen += [each["attributes"]["email"] for each in page["data"]]
+        bench.vendor.subscribe("p0@example.com")
+        bench.clock.go(1)
+        if page["links"]["next"] is None:
+            break
+        path = page["links"]["next"].removeprefix(bench.address)
+
+    assert {f"p{number}@example.com" for number in range(6)} <= set(seen)
+
+
+@pytest.mark.parametrize(
+    ("operator", "found"),
+    [("greater-than", ["c"]), ("greater-or-equal", ["b", "c"]), ("less-than", ["a"]), ("less-or-equal", ["a", "b"])],
+)
+def test_events_are_found_by_their_second(bench: Bench, operator: str, found: list[str]) -> None:
+    for name, ago in (("a", 61), ("b", 60), ("c", 59)):
+        bench.vendor.happen("Opened Email", f"{name}@example.com", {"Subject": name}, ago=ago)
+    path = f"/api/events?sort=datetime&filter={operator}(datetime,2026-11-21T11:59:00Z)"
+
+    _, _, page = ask(bench, "GET", path)
+
+    assert [each["attributes"]["event_properties"]["Subject"] for each in page["data"]] == found
+
+
+def test_only_what_is_asked_for_is_told_of_an_object(bench: Bench) -> None:
+    bench.vendor.happen("Opened Email", "ann@example.com", {})
+    fields = "fields%5Bevent%5D=datetime&fields%5Bprofile%5D=email&include=profile"
+
+    _, _, page = ask(bench, "GET", f"/api/events?{fields}")
+
+    assert [set(each["attributes"]) for each in (*page["data"], *page["included"])] == [{"datetime"}, {"email"}]
+
+
+def test_saying_yes_lifts_what_was_said_before_and_no_bounce(bench: Bench) -> None:
+    for name, why in (("a", "UNSUBSCRIBE"), ("b", "SPAM_COMPLAINT"), ("c", "HARD_BOUNCE")):
+        bench.vendor.suppress(f"{name}@example.com", why)
+        bench.vendor.subscribe(f"{name}@example.com")
+
+    assert [each["email"] for each in bench.vendor.state()["suppressed"]] == ["c@example.com"]
+
+
 def test_every_fault_can_be_asked_for_and_healed() -> None:
     stand_in = KlaviyoStandIn()
 

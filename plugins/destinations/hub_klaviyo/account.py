@@ -15,6 +15,8 @@ IMPORT_JOBS = "/api/profile-bulk-import-jobs"
 EVENT_JOBS = "/api/event-bulk-create-jobs"
 _LONGEST_FILTER = 6_000  # characters; long addresses are refused by many servers at 8,000
 PAGE = 100
+EVENTS_A_PAGE = 1_000
+_PERSON = "created,email,first_name,last_name,locale,location,phone_number,subscriptions,updated"
 _ROUNDS = 10
 _ROW = re.compile(r"/data/attributes/[a-z-]+/data/(\d+)(?:/|$)(.*)")
 _REASONS = {
@@ -101,6 +103,42 @@ class Account:
                 if each.get("list_id") in wanted:
                     yield _block(email, each)
 
+    def metrics(self) -> list[Json]:
+        """Return all metrics of the account: id, and attributes with name and integration."""
+        return list(self._all("/api/metrics", {"fields[metric]": "name,integration"}))
+
+    def events(
+        self, metric_id: str, since: datetime | None, until: datetime, fields: str
+    ) -> Iterator[tuple[Json, Json | None]]:
+        """Yield a metric's events from a moment on, the oldest first, each with some fields of its profile.
+
+        A profile that is gone is None.
+        """
+        params = {
+            "filter": f"{bodies.equals('metric_id', metric_id)},{bodies.between('datetime', since, until)}",
+            "sort": "datetime",
+            "page[size]": EVENTS_A_PAGE,
+            "include": "profile",
+            "fields[event]": "datetime,event_properties",
+            "fields[profile]": fields,
+        }
+        for page in self._pages("/api/events", params):
+            people = {each["id"]: each for each in page.get("included") or () if each.get("type") == "profile"}
+            for each in page["data"]:
+                yield each, people.get(_related(each, "profile"))
+
+    def profiles(self, wanted: str | None, sort: str) -> Iterator[list[Json]]:
+        """Yield pages of the profiles that a filter names (None: all), with what they agreed to."""
+        params = {
+            "additional-fields[profile]": "subscriptions",
+            "fields[profile]": _PERSON,
+            "page[size]": PAGE,
+            "sort": sort,
+            **({} if wanted is None else {"filter": wanted}),
+        }
+        for page in self._pages("/api/profiles", params):
+            yield page["data"]
+
     def post_rows(
         self, path: str, members: Sequence[api.Member], body: Callable[[Sequence[api.Member]], Json]
     ) -> Generator[api.Outcome, None, Taken]:
@@ -138,11 +176,16 @@ class Account:
                 yield email.strip().lower(), (subscriptions.get("email") or {}).get("marketing") or {}
 
     def _all(self, path: str, params: Mapping[str, Any]) -> Iterator[Json]:
-        """Yield the objects of all pages; only the cursor of a link is used, so that the key goes nowhere else."""
+        """Yield the objects of all pages."""
+        for page in self._pages(path, params):
+            yield from page["data"]
+
+    def _pages(self, path: str, params: Mapping[str, Any]) -> Iterator[Json]:
+        """Yield all pages; only the cursor of a link is used, so that the key goes nowhere else."""
         cursor: dict[str, str] = {}
         while True:
             page = self._http.get(path, params={**params, **cursor}).json()
-            yield from page["data"]
+            yield page
             link = (page.get("links") or {}).get("next")
             told = parse_qs(urlsplit(link or "").query).get("page[cursor]")
             if not told:
@@ -211,8 +254,18 @@ def _email_in(payload: Any) -> str | None:
     return str(email).lower() if email else None
 
 
+def _related(each: Json, name: str) -> Any:
+    related = (each.get("relationships") or {}).get(name) or {}
+    return (related.get("data") or {}).get("id")
+
+
+def instant(text: str) -> datetime:
+    """Read a time as Klaviyo writes it."""
+    told = datetime.fromisoformat(text)
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
 def _block(email: str, told: Json) -> api.Block:
-    moment = datetime.fromisoformat(str(told["timestamp"]))
     # A reason that is new to us is a reason nevertheless, to be lifted by hand.
     reason = _REASONS.get(str(told.get("reason")), "manual")
-    return api.Block(reason, moment if moment.tzinfo else moment.replace(tzinfo=UTC), email=email)
+    return api.Block(reason, instant(str(told["timestamp"])), email=email)

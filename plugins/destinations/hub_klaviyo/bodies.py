@@ -144,7 +144,18 @@ def one_of(field: str, values: Iterable[str]) -> str:
 
 def later_than(field: str, moment: datetime) -> str:
     """Return a filter for times after a moment."""
-    return f"greater-than({field},{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ})"
+    return f"greater-than({field},{written(moment)})"
+
+
+def between(field: str, since: datetime | None, until: datetime) -> str:
+    """Return a filter for times from a moment on (None: any) and before another."""
+    before = f"less-than({field},{written(until)})"
+    return before if since is None else f"greater-or-equal({field},{written(since)}),{before}"
+
+
+def written(moment: datetime) -> str:
+    """Write a time as filters want it, to the second."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _person(member: api.Member) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from hub import api
 from hub_klaviyo import bodies
-from hub_klaviyo.account import EVENT_JOBS, IMPORT_JOBS, PAGE, Account, errors_of, filters, reason_of
+from hub_klaviyo.account import EVENT_JOBS, IMPORT_JOBS, PAGE, Account, filters
 from hub_klaviyo.checks import look_at
+from hub_klaviyo.connecting import barred, connect_with, rest_after
 from hub_klaviyo.events import METRIC, KlaviyoEvents, record
 from hub_klaviyo.settings import KlaviyoConfig
 
@@ -43,32 +44,16 @@ class Klaviyo(api.Destination[KlaviyoConfig]):
         return Account(self.http)
 
     def client(self, connect: api.Connect) -> api.Http:
-        """Make the client, with the revision of the API that hub was written against."""
-        headers = {
-            "Authorization": f"Klaviyo-API-Key {self.config.api_key.get_secret_value()}",
-            "revision": bodies.REVISION,
-            "Accept": bodies.JSON_API,
-            "Content-Type": bodies.JSON_API,
-        }
-        return connect(base_url=str(self.config.address), headers=headers)
+        """Make the client."""
+        return connect_with(connect, self.config.address, self.config.api_key)
 
     def pace(self, reply: api.Reply) -> float | None:
-        """Wait for the next window where this one is used up, perhaps by another tool with the same quota."""
-        headers = reply.headers
-        if reply.status < 300 and headers.get("ratelimit-remaining") == "0":
-            told = headers.get("ratelimit-reset", "")
-            return float(told) if told.isdigit() else None
-        return None
+        """Wait for the next window where this one is used up."""
+        return rest_after(reply)
 
     def classify(self, reply: api.Reply) -> api.HubError | None:
         """Say which permission is missing."""
-        if reply.status != 403:
-            return None
-        why = "; ".join(map(reason_of, errors_of(reply))) or "403"
-        return api.AuthError(
-            f"Klaviyo's API key may not do this ({why})",
-            next_step="Make a private key with full access to lists, profiles, events and data privacy.",
-        )
+        return barred(reply, "Make a private key with full access to lists, profiles, events and data privacy.")
 
     def check(self) -> Iterator[api.Finding]:
         """Try the key, its permissions to read and what is left of the quota."""

@@ -4,51 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from hub_klaviyo.stand_in.asking import Asked
 from hub_klaviyo.stand_in.limits import LISTS_A_DAY
-from hub_klaviyo.stand_in.people import Job, Json, List, Profile, World, iso, wrong_field
+from hub_klaviyo.stand_in.people import Job, Json, List, Profile, wrong_field
+from hub_klaviyo.stand_in.queries import conditions
+from hub_klaviyo.stand_in.reads import get_events, get_metrics, get_profiles
 from hub_klaviyo.stand_in.shapes import (
     Answer,
     Refusal,
     account_object,
     job_object,
     list_object,
-    page,
     profile_object,
 )
 
 LARGEST_BODY = 5_000_000
 _LARGEST_PROFILE = 100_000
-_FILTER = re.compile(r"(equals|any|greater-than|greater-or-equal)\(([\w.]+),(.*)\)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request, read."""
-
-    world: World
-    now: float
-    base: str
-    path: str
-    ids: tuple[str, ...]
-    query: Mapping[str, str]
-    body: Json
-    size: int
-    job_seconds: float
-    poison: str | None = None
-
-    @property
-    def url(self) -> str:
-        """Return the address without its query."""
-        return self.base + self.path
-
-    def page(self, rows: list[Json], *, largest: int = 100, default: int = 20) -> Answer:
-        """Return one page of some objects."""
-        return page(rows, self.query, self.url, largest=largest, default=default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +44,8 @@ def _accounts(asked: Asked) -> Answer:
 def _get_lists(asked: Asked) -> Answer:
     found = list(asked.world.lists.values())
     if "filter" in asked.query:
-        operator, field, value = _filter(asked.query["filter"], {"name": "any equals", "id": "any equals"})
-        wanted = value if operator == "any" else [value]
-        found = [each for each in found if getattr(each, field) in wanted]
+        for operator, field, value in conditions(asked.query["filter"], {"name": "any equals", "id": "any equals"}):
+            found = [each for each in found if getattr(each, field) in (value if operator == "any" else [value])]
     return asked.page([list_object(each, asked.base) for each in found], largest=10, default=10)
 
 
@@ -116,14 +90,6 @@ def _remove_members(asked: Asked) -> Answer:
 def _flow_triggers(asked: Asked) -> Answer:
     _list(asked)
     return asked.page([])
-
-
-def _get_profiles(asked: Asked) -> Answer:
-    found: Iterator[Profile] = iter(asked.world.profiles.values())
-    if "filter" in asked.query:
-        found = _matching(asked.world, asked.query["filter"])
-    told = "subscriptions" in asked.query.get("additional-fields[profile]", "").split(",")
-    return asked.page([profile_object(each, asked.base, subscriptions=told) for each in found])
 
 
 def _get_profile(asked: Asked) -> Answer:
@@ -184,7 +150,7 @@ def _events(asked: Asked) -> Answer:
     for attributes, about in named:
         profile = asked.world.upsert(attributes["profile"]["data"], asked.now)
         metric = about["metric"]["data"]["attributes"]["name"]
-        asked.world.record(metric, profile, about, backfill=bool(attributes.get("backfill")))
+        asked.world.record(metric, profile, about, asked.now, backfill=bool(attributes.get("backfill")))
     return Answer(202)
 
 
@@ -192,13 +158,8 @@ def _event(asked: Asked) -> Answer:
     data = _data(asked.body, "event")
     profile = asked.world.upsert(data["profile"]["data"], asked.now)
     metric = data["metric"]["data"]["attributes"]["name"]
-    asked.world.record(metric, profile, data, backfill=bool(data.get("backfill")))
+    asked.world.record(metric, profile, data, asked.now, backfill=bool(data.get("backfill")))
     return Answer(202)
-
-
-def _metrics(asked: Asked) -> Answer:
-    names = sorted({event["metric"] for event in asked.world.events})
-    return asked.page([{"type": "metric", "id": f"M{n}", "attributes": {"name": each}} for n, each in enumerate(names)])
 
 
 def _erase(asked: Asked) -> Answer:
@@ -277,37 +238,6 @@ def _refuse_rows(asked: Asked, rows: list[Json], name: str, person: Callable[[Js
         raise refusals[0]
 
 
-def _filter(text: str, fields: Mapping[str, str]) -> tuple[str, str, Any]:
-    found = _FILTER.fullmatch(text)
-    if not found or found[1] not in fields.get(found[2], "").split():
-        raise Refusal(400, "invalid", "This filter is not allowed here.")
-    try:
-        value = found[3] if found[1].startswith("greater") else json.loads(found[3])
-    except ValueError:
-        raise Refusal(400, "invalid", "This filter cannot be read.") from None
-    return found[1], found[2], value
-
-
-_SUPPRESSED = "subscriptions.email.marketing.suppression.timestamp"
-_LEFT = "subscriptions.email.marketing.list_suppressions.timestamp"
-_PROFILE_FILTERS = {"email": "any equals", "id": "any equals", _SUPPRESSED: "greater-than", _LEFT: "greater-than"}
-
-
-def _matching(world: World, text: str) -> Iterator[Profile]:
-    operator, field, value = _filter(text, _PROFILE_FILTERS)
-    if operator == "greater-than":
-        since = datetime.fromisoformat(value).timestamp()
-        for each in world.profiles.values():
-            times = [when for _, when in each.suppressed] if field == _SUPPRESSED else [row[2] for row in each.left]
-            if any(iso(when) > iso(since) for when in times):
-                yield each
-        return
-    for each in value if operator == "any" else [value]:
-        found = world.by_email.get(str(each).lower()) if field == "email" else str(each)
-        if found in world.profiles:
-            yield world.profiles[found]
-
-
 def _route(method: str, path: str, tier: str, answer: Callable[[Asked], Answer], a_day: int | None = None) -> Route:
     return Route(method, re.compile(path.replace("{id}", "([^/]+)") + "/?"), tier, answer, a_day)
 
@@ -322,7 +252,7 @@ ROUTES = (
     _route("POST", "/api/lists/{id}/relationships/profiles", "M", _add_members),
     _route("DELETE", "/api/lists/{id}/relationships/profiles", "M", _remove_members),
     _route("GET", "/api/lists/{id}/flow-triggers", "S", _flow_triggers),
-    _route("GET", "/api/profiles", "L", _get_profiles),
+    _route("GET", "/api/profiles", "L", get_profiles),
     _route("GET", "/api/profiles/{id}", "L", _get_profile),
     _route("POST", "/api/profile-import", "L", _import_one),
     _route("POST", "/api/profile-bulk-import-jobs", "M", _import_many),
@@ -331,7 +261,8 @@ ROUTES = (
     _route("GET", "/api/profile-bulk-import-jobs/{id}/profiles", "M", _job_profiles),
     _route("POST", "/api/event-bulk-create-jobs", "M", _events),
     _route("POST", "/api/events", "XL", _event),
-    _route("GET", "/api/metrics", "M", _metrics),
+    _route("GET", "/api/events", "XL", get_events),
+    _route("GET", "/api/metrics", "M", get_metrics),
     _route("POST", "/api/data-privacy-deletion-jobs", "S", _erase),
     _route("POST", "/api/profile-suppression-bulk-create-jobs", "L", _suppress),
 )

@@ -10,10 +10,13 @@ from types import MappingProxyType
 from typing import Any
 
 from hub import api
+from hub_klaviyo.stand_in.activity import KLAVIYO
+from hub_klaviyo.stand_in.asking import Asked
 from hub_klaviyo.stand_in.limits import Windows
-from hub_klaviyo.stand_in.people import World, iso
-from hub_klaviyo.stand_in.routes import ROUTES, Asked, Route
+from hub_klaviyo.stand_in.people import iso
+from hub_klaviyo.stand_in.routes import ROUTES, Route
 from hub_klaviyo.stand_in.shapes import Answer, Refusal
+from hub_klaviyo.stand_in.world import World
 
 API_KEY = "pk_sandbox"
 _JSON_API = "application/vnd.api+json"
@@ -86,6 +89,28 @@ class KlaviyoStandIn(api.HttpStandIn):
         """Let a person unsubscribe, or a mail bounce, as it would happen at Klaviyo; with a list only from it."""
         with self._lock:
             self.world.suppress(email, reason, self.clock(), list_id)
+
+    def subscribe(self, email: str, channel: str = "email", **said: Any) -> None:
+        """Let a person say yes, with a form unless ``said`` (consent, method, double_optin) tells otherwise."""
+        with self._lock:
+            self.world.agree(email, channel, self.clock(), **{"method": "FORM", **said})
+
+    def happen(
+        self,
+        metric: str,
+        email: str,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        integration: str = KLAVIYO,
+        ago: float = 0.0,
+        late: float = 0.0,
+    ) -> None:
+        """Let something happen to a person, some seconds ago; it shows ``late`` seconds after it happened."""
+        with self._lock:
+            now = self.clock()
+            profile = self.world.of(email) or self.world.upsert({"attributes": {"email": email}}, now)
+            found = self.world.activity.metric(metric, integration, now)
+            self.world.activity.add(found, profile, dict(properties or {}), now - ago, now - ago + late)
 
     def answer(self, asked: api.Asked) -> Answer:
         """Answer a request that no fault has met."""

@@ -71,12 +71,12 @@ def list_object(each: List, base: str) -> Json:
 
 def profile_object(each: Profile, base: str, *, subscriptions: bool = False, joined: float | None = None) -> Json:
     """Return a profile, with its state on e-mail where asked for."""
-    attributes = {"email": each.email, "created": iso(each.created), **each.fields}
+    attributes = {"email": each.email, "created": iso(each.created), "updated": iso(each.updated), **each.fields}
     attributes |= {"location": dict(each.location), "properties": dict(each.properties)}
     if joined is not None:
         attributes["joined_group_at"] = iso(joined)
     if subscriptions:
-        attributes["subscriptions"] = {"email": {"marketing": _marketing(each)}}
+        attributes["subscriptions"] = _subscriptions(each)
     return {
         "type": "profile",
         "id": each.id,
@@ -133,14 +133,25 @@ def account_object(base: str) -> Json:
     }
 
 
+def _subscriptions(each: Profile) -> Json:
+    """Return what a profile said of each channel; of those of phones only where it said something."""
+    told: Json = {"email": {"marketing": _marketing(each)}}
+    if "sms" in each.agreed:
+        may = {"can_receive_sms_marketing": each.agreed["sms"]["consent"] == "SUBSCRIBED"}
+        told["sms"] = {"marketing": may | each.agreed["sms"]}
+    if "whatsapp" in each.agreed:
+        may = {"can_receive": each.agreed["whatsapp"]["consent"] == "SUBSCRIBED"}
+        told["whatsapp"] = {"marketing": may | each.agreed["whatsapp"]}
+    return told
+
+
 def _marketing(each: Profile) -> Json:
     consent = "UNSUBSCRIBED" if any(why == "UNSUBSCRIBE" for why, _ in each.suppressed) else "NEVER_SUBSCRIBED"
+    unsaid = {"consent": consent, "consent_timestamp": None, "method": None, "double_optin": None}
     return {
         "can_receive_email_marketing": not each.suppressed,
-        "consent": consent,
-        "consent_timestamp": None,
-        "method": None,
-        "double_optin": None,
+        **unsaid,
+        **each.agreed.get("email", {}),
         "suppression": [{"reason": why, "timestamp": iso(when)} for why, when in each.suppressed],
         "list_suppressions": [
             {"list_id": list_id, "reason": why, "timestamp": iso(when)} for list_id, why, when in each.left
