@@ -19,6 +19,7 @@ import analytics
 import calls
 import every_strategy
 import first_sync
+import klaviyo_load
 import loading
 import memory
 import no_change
@@ -30,7 +31,7 @@ from server import loopback
 from world import World, make_world
 
 ROWS = (
-    "startup", "strategies", "first-sync", "no-change", "calls", "memory", "loading", "shopify", "analytics",
+    "startup", "strategies", "first-sync", "no-change", "klaviyo", "calls", "memory", "loading", "shopify", "analytics",
     "every-strategy",
 )  # fmt: skip
 _ORDERS_PER_PERSON = 10
@@ -63,12 +64,13 @@ def measure(
     """Measure the chosen rows, one after the other."""
     if "startup" in chosen:
         yield from startup.figures(folder, rounds or 15)
-    if {"strategies", "first-sync", "no-change"} & set(chosen):
+    if {"strategies", "first-sync", "no-change", "klaviyo"} & set(chosen):
         world = make_world(folder / "shop", people, people * _ORDERS_PER_PERSON, address=address)
         on_shop: dict[str, Callable[[], Iterator[Figure]]] = {
             "strategies": lambda: strategies.figures(world, rounds or 5),
             "first-sync": lambda: first_sync.figures(world, folder, rounds or 3),
             "no-change": lambda: no_change.figures(world, rounds or 5),
+            "klaviyo": lambda: klaviyo_load.figures(world, folder, rounds or 3),
         }
         for row, figures in on_shop.items():
             if row in chosen:

@@ -39,7 +39,7 @@ plugin = "csv"
 folder = "exports"
 
 [destinations.vendor]
-plugin = "loopback"
+plugin = "{vendor}"
 address = "{address}"
 
 [syncs.everyone]
@@ -63,6 +63,7 @@ class World:
     orders: int = 0
     address: str = "http://127.0.0.1:9"
     now: datetime = NOW
+    vendor: str = "loopback"
 
     def use_segments(self, segments: Mapping[str, Settings]) -> None:
         """Write the client's file with these segments; the first is synced."""
@@ -76,7 +77,7 @@ class World:
 
     def write_segments(self, segments: Mapping[str, str]) -> None:
         """Write the client's file with these segments, each as TOML; the first is synced."""
-        text = _CLIENT_FILE.format(address=self.address, segment=next(iter(segments)))
+        text = _CLIENT_FILE.format(vendor=self.vendor, address=self.address, segment=next(iter(segments)))
         text += "".join(f"\n{told}\n" for told in segments.values())
         (self.folder / "clients" / f"{CLIENT}.toml").write_text(text, encoding="utf-8")
 

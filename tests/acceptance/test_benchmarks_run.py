@@ -23,6 +23,8 @@ def test_every_row_of_the_budgets_gets_a_figure(tmp_path: Path) -> None:
         "six strategies",
         "first sync",
         "nothing to change",
+        "first sync into Klaviyo's stand-in",
+        "memory of that",
         "write calls",
         "memory",
         "analytics",

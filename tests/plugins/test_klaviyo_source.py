@@ -439,7 +439,7 @@ def test_any_paging_and_any_kill_give_the_same_rows(
         whole.read()
         patch.setattr("hub_klaviyo.account.EVENTS_A_PAGE", page)
         patch.setattr("hub_klaviyo.feed.EVENTS_A_PAGE", page)
-        patch.setattr("hub_klaviyo.account.PROFILES_A_PAGE", page)
+        patch.setattr("hub_klaviyo.account.PAGE", page)
         killed = Reader(bench, stream, pause="0s", history="3650d")
         for pages in kills:
             killed.read(pages=pages)
@@ -486,7 +486,7 @@ def test_a_missing_scope_says_what_to_do(bench: Bench, stream: str, path: str) -
 
 def test_profiles_are_read_within_the_limits_and_hardly_ever_refused(tmp_path: Path) -> None:
     with serving(tmp_path, limits=True) as bench, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hub_klaviyo.account.PROFILES_A_PAGE", 1)
+        patch.setattr("hub_klaviyo.account.PAGE", 1)
         for number in range(800):
             bench.vendor.world.upsert({"attributes": {"email": f"p{number}@example.com"}}, bench.clock.seconds())
         bench.clock.go(60 - bench.clock.seconds() % 60)
