@@ -15,7 +15,7 @@ from hub_shopify.stand_in import Limits
 from tests.shopify_client import Bench
 from tests.shopify_tags_kit import TAG, people, plan, prices, sync, tagged, tagging
 
-PEOPLE, GONE, HERS = 2_500, 50, 25
+GONE, HERS = 50, 25
 
 
 @pytest.fixture
@@ -40,9 +40,15 @@ def watch(made: Bench) -> list[tuple[bool, str]]:
     return noted
 
 
-@pytest.mark.parametrize("how", [{}, {"status": 429, "retry_after": 2}], ids=["THROTTLED", "429"])
-def test_everyone_deliverable_is_tagged_once_and_the_next_sync_writes_nothing(tmp_path: Path, how: Any) -> None:
-    with tagging(tmp_path, people=PEOPLE, limits=Limits(bulk_polls=1)) as made:
+@pytest.mark.parametrize(
+    ("size", "how"),
+    [(20_000, {}), (2_500, {"status": 429, "retry_after": 2})],
+    ids=["THROTTLED", "429"],
+)
+def test_everyone_deliverable_is_tagged_once_and_the_next_sync_writes_nothing(
+    tmp_path: Path, size: int, how: Any
+) -> None:
+    with tagging(tmp_path, people=size, limits=Limits(bulk_polls=1)) as made:
         made.pull()
         gone, hers, rest = people(made)[:GONE], people(made)[GONE : GONE + HERS], people(made)[GONE + HERS :]
         for each in hers:
@@ -52,8 +58,8 @@ def test_everyone_deliverable_is_tagged_once_and_the_next_sync_writes_nothing(tm
         noted = watch(made)
         # A tenth is throttled; 2 % break; 1 % hang up when the work is done.
         made.stand_in.fault("throttled", every=10, times=1_000, **how)
-        made.stand_in.fault("server-error", every=45, times=2)
-        made.stand_in.fault("dropped", every=31, times=1, when="after")
+        made.stand_in.fault("server-error", every=45, times=max(2, size // 2_500))
+        made.stand_in.fault("dropped", every=31, times=max(1, size // 5_000), when="after")
 
         first = prices(sync(made, force=True, pull=False))
         made.stand_in.heal()
@@ -68,12 +74,12 @@ def test_everyone_deliverable_is_tagged_once_and_the_next_sync_writes_nothing(tm
         third = prices(sync(made, force=True))
 
     assert (first.status, first.rejected, first.failed, first.unknown) == (Status.PARTIAL, GONE, 0, 0)
-    assert first.delivered == PEOPLE - GONE
+    assert first.delivered == size - GONE
     assert 0.06 <= throttled / (len(writes) * 2) <= 0.16
-    least = -(-(PEOPLE - GONE - HERS) // 100)
+    least = -(-(size - GONE - HERS) // 100)
     assert len(writes) - least <= 0.03 * least + throttled + 3
-    assert (second.status, second.calls, second.unchanged, again) == (Status.OK, 0, PEOPLE - GONE, [])
-    assert third.delivered == PEOPLE - GONE
+    assert (second.status, second.calls, second.unchanged, again) == (Status.OK, 0, size - GONE, [])
+    assert third.delivered == size - GONE
     assert tagged(made) == {each.number for each in hers}
     assert all(each.tags == ["left"] for each in rest)
 
