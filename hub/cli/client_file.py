@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub.cli.client_text import file_text
 from hub.cli.plugin_info import type_word
-from hub.config import Problems, Workspace, load_client
+from hub.config import Client, Problems, Workspace, load_client
 from hub.config.build import collect_config
 from hub.config.problems import suggest
 from hub.config.validate import is_secret, setting_names
@@ -208,4 +208,14 @@ def _look_again(workspace: Workspace, client: str, connections: list[NewConnecti
         for key in secrets:
             optional = "" if setting_names(connection.model)[key].is_required() else "   (optional)"
             commands.append(f"hub secret set {client} {connection.name} {key}{optional}")
-    return Written(loaded.file, tuple(problems.lines), tuple(commands))
+    todo = [*_undecided(loaded), *problems.lines]
+    return Written(loaded.file, tuple(todo), tuple(dict.fromkeys(commands)))
+
+
+def _undecided(client: Client) -> Iterator[str]:
+    """Yield what hub runs without, and yet wants to be told."""
+    place = f"clients/{client.file.name}"
+    if client.currency is None:
+        yield f"{place}: currency: which is the shop's? Until then rows with an amount in any currency are rejected"
+    if client.country is None:
+        yield f"{place}: country: where is the shop? Until then nobody is cleared whose own country is unknown"

@@ -98,20 +98,26 @@ class Puller:
 
     def _pull_stream(self, name: str, source: Source[Any], stream: str, numbers: SourceNumbers) -> None:
         settings = self.wiring.client.sources[name]
+        guards = self.wiring.client.guards_with(settings.guards)
         report = self.writer.load(
             name,
             self.wiring.system_of(settings),
             stream,
             source.streams[stream],
             self._pages(name, source, stream),
-            guards=self.wiring.client.guards_with(settings.guards),
+            guards=guards,
             accept_shrink=dict.fromkeys(source.streams[stream].tables, 0) if self.force else self._approved(name),
             erasures=_erasures(self.ledger),
             on_blocks=self._write_blocks,
             progress=partial(self.wiring.around.progress, f"{name}: {stream}"),
         )
         for table in dict.fromkeys((*report.read, *report.rejected)):
-            numbers.tables[table] = {"read": report.read.get(table, 0), "rejected": report.rejected.get(table, 0)}
+            read, rejected = report.read.get(table, 0), report.rejected.get(table, 0)
+            numbers.tables[table] = {"read": read, "rejected": rejected}
+            if rejected > guards.max_rejected * read:
+                numbers.notes.append(
+                    f"{rejected:,} of {read:,} rows of {table} cannot be used: see `hub rejected {self.wiring.named}`"
+                )
         numbers.dropped += report.dropped
         if report.dropped:
             numbers.notes.append(f"{report.dropped} rows of people who were erased were dropped")

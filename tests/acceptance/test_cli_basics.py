@@ -227,6 +227,18 @@ def test_a_required_setting_that_nobody_gave_is_said(shell: Shell) -> None:
     assert "destinations.lists.folder_id: is missing: the folder for lists" in done.stderr
 
 
+def test_currency_and_country_that_nobody_gave_are_asked_for_and_each_secret_once(shell: Shell) -> None:
+    done = shell.hub("client", "add", "acme", "--source", "klaviyo", "--destination", "klaviyo")
+
+    todo = [line for line in done.stderr.splitlines() if line.startswith("to do: ")]
+    assert todo.count("to do: hub secret set acme klaviyo api_key") == 1
+    assert any("clients/acme.toml: currency: which is the shop's?" in line for line in todo)
+    assert any("clients/acme.toml: country: where is the shop?" in line for line in todo)
+    told = shell.hub("client", "add", "bird", "--country", "DK", "--currency", "DKK").stderr
+    assert "currency" not in told
+    assert "country" not in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -183,6 +183,19 @@ def test_another_currency_and_another_clock_are_told(tmp_path: Path) -> None:
     assert "Europe/Stockholm" in codes["other-timezone"]
 
 
+def test_a_client_without_a_currency_is_told_before_and_after_every_order_is_rejected(made: Bench) -> None:
+    made.currency = ""
+    made.shop.add_order([made.shop.line("Sock", "3.00")], made.shop.add_customer(email="ada@example.com"))
+
+    [finding] = [each for each in made.check() if each.code == "no-currency"]
+    [source] = made.pull().sources
+
+    assert finding.level is Level.ERROR
+    assert 'Set currency = "DKK"' in str(finding.next_step)
+    assert source.tables["orders"] == {"read": 1, "rejected": 1}
+    assert any("1 of 1 rows of orders cannot be used: see `hub rejected acme`" in note for note in source.notes)
+
+
 def test_emails_that_are_null_throughout_are_an_error_with_three_ways_out(made: Bench) -> None:
     made.shop.add_customer(email="ada@example.com", first_name="Ada")
     made.stand_in.fault("redacted")

@@ -113,7 +113,14 @@ def _of_version(answered: str | None) -> Iterator[api.Finding]:
 
 def _of_settings(about: Mapping[str, Any], shop: api.Shop) -> Iterator[api.Finding]:
     currency, zone = about["currencyCode"], about["ianaTimezone"]
-    if shop.currency is not None and currency != shop.currency:
+    if shop.currency is None:
+        yield api.Finding.error(
+            f"the client's file names no currency: every order and cart of the shop, which counts in {currency}, is "
+            "rejected",
+            next_step=f'Set currency = "{currency}" in the client\'s file.',
+            code="no-currency",
+        )
+    elif currency != shop.currency:
         yield api.Finding.warning(
             f"the shop counts in {currency}, the client in {shop.currency}: products have no price, and customers no "
             "lifetime value; orders and carts are converted",
