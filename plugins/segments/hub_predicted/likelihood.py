@@ -51,6 +51,7 @@ def best_start(score: Score, starts: Sequence[Sequence[float]]) -> Array:
 
 def maximise(score: Score, start: Array, cases: int) -> Found:
     """Go to the top from a start near it, and measure there."""
+    score = _remembering(score)
     top = _newton(score, np.log(start))
     if not _ahead(score, top).is_nothing(cases):
         top = _newton(score, _climb(score, top))
@@ -58,6 +59,19 @@ def maximise(score: Score, start: Array, cases: int) -> Found:
     converged = bool(np.isfinite(value)) and _ahead(score, top).is_nothing(cases)
     errors = _errors(top, _curvature(score, top), cases)
     return Found(tuple(map(float, np.exp(top))), float(value) * cases, errors, converged, cases)
+
+
+def _remembering(score: Score) -> Score:
+    """Return a score that looks at no place twice: what is measured at the top is asked for several times."""
+    seen: dict[bytes, tuple[float, Array]] = {}
+
+    def remembered(parameters: Array) -> tuple[float, Array]:
+        place = parameters.tobytes()
+        if place not in seen:
+            seen[place] = score(parameters)
+        return seen[place]
+
+    return remembered
 
 
 def _climb(score: Score, start: Array) -> Array:
