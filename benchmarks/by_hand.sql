@@ -14,6 +14,19 @@ select person_id, count(*) as events, count(*) filter (name = 'view_item') as vi
 from merged.events where happened_at <= $as_of and person_id is not null
 group by person_id
 
+-- name: lines
+create or replace temporary table lines_by_hand as
+select person_id, count(*) as lines, sum(quantity * unit_price) as worth, avg(unit_price) as price, max(order_placed_at) as last_at
+from merged.order_lines where order_counted and order_placed_at <= $as_of and person_id is not null
+group by person_id
+
+-- name: mails
+create or replace temporary table mails_by_hand as
+select person_id, count(*) filter (kind = 'sent') as received, count(*) filter (kind = 'opened') as opened,
+       count(*) filter (kind = 'clicked') as clicked, max(happened_at) as last_at
+from merged.engagement where happened_at <= $as_of and person_id is not null
+group by person_id
+
 -- name: members
 select p.email, p.first_name as name, p.country, o.orders
 from merged.people as p

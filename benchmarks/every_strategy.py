@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
-from figures import Figure, interleaved, seconds
+from figures import Figure, interleaved, measured, seconds
 from world import NOW, World, blocks, make_world
 
 from hub.cli.plugin_info import example
@@ -63,6 +63,12 @@ def figures(world: World, times: int) -> Iterator[Figure]:
             con.execute(by_hand["aggregation"], {"as_of": instant})
             con.execute(by_hand["visits"], {"as_of": instant})
 
+    def others() -> Iterator[str]:
+        with duckdb.connect(wiring.catalog.path, read_only=True) as con:
+            for block, what in (("lines", "order lines"), ("mails", "mails")):
+                took = [measured(lambda sql=by_hand[block]: con.execute(sql, {"as_of": instant})) for _ in range(3)]
+                yield f"{what} {seconds(min(each.wall for each in took))}"
+
     strategies()
     aggregation()
     pairs = interleaved(strategies, aggregation, times)
@@ -71,6 +77,8 @@ def figures(world: World, times: int) -> Iterator[Figure]:
         f"{pairs.ratio():.2f} × (processor {pairs.ratio('cpu'):.2f} ×)",
         f"≤ {BUDGET:g} × one aggregation by hand of orders and one of events",
         pairs.ratio() <= BUDGET and not failed,
-        f"{seconds(pairs.middle('left'))} against {seconds(pairs.middle('right'))}; "
+        f"{seconds(pairs.middle('left'))} against {seconds(pairs.middle('right'))} "
+        f"({seconds(pairs.middle('left', 'cpu'))} and {seconds(pairs.middle('right', 'cpu'))} of processor); "
+        f"by hand what is not on that side: {', '.join(others())}; "
         + (f"failed: {failed}" if failed else f"without members: {', '.join(empty) or 'none'}"),
     )

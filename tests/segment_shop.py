@@ -88,6 +88,8 @@ select *, total - coalesce(refunded, 0) as net,
     status in ('pending', 'paid') and not coalesce(test, false) as counted,
     coalesce(discount, 0) > 0 or len(coalesce(discount_codes, [])) > 0 as discounted
 from stored_orders where placed_at <= getvariable('as_of');
+create temporary view purchases as
+select person_id, placed_at, net, discount, discounted from orders where counted and person_id is not null;
 create temporary view carts as
 with visible as (
     select * replace (case when updated_at <= getvariable('as_of') then updated_at end as updated_at),

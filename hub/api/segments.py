@@ -7,7 +7,7 @@ together, runs equal bases once, and explains any person by the condition that d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -158,7 +158,9 @@ class Base:
     (``$window``, ``$as_of``; durations are intervals). It yields ``person_id`` and the columns that rules and
     evidence use. ``absent`` says in words what it means not to be in it; ``{window}`` is filled in.
     ``units`` says per column what a value is (``money``, ``orders``, ``time``), for explanations; ``ever`` names
-    columns that look back further than the base's one window.
+    columns that look back further than the base's one window. ``parts`` are selects that ``sql`` reads by name as
+    if they stood in a ``with`` before it. Each is computed once for all segments whose bases have it with equal
+    values: what depends on fewer settings than the rest belongs into one. A part does not read another one.
     """
 
     name: str
@@ -166,6 +168,19 @@ class Base:
     absent: str
     units: dict[str, str] = field(default_factory=dict)
     ever: tuple[str, ...] = ()
+    parts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> str:
+        """Return the select with its parts in it."""
+        return self.reading(self.parts)
+
+    def reading(self, parts: Mapping[str, str]) -> str:
+        """Return the select with these selects in the place of its parts."""
+        if not parts:
+            return self.sql
+        told = ",\n".join(f'"{name}" as (\n{sql}\n)' for name, sql in parts.items())
+        return f"with {told}\nselect * from (\n{self.sql}\n) as base"
 
 
 FACTS = Base("facts", "select * from facts", "not known to the shop")

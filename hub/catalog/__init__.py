@@ -20,9 +20,11 @@ from hub.catalog.models import (
 )
 from hub.catalog.past import overwritten
 from hub.catalog.session import Session
+from hub.catalog.tables import DERIVED_TABLES, canonical_tables
 from hub.catalog.writer import Writer
 
 __all__ = [
+    "DERIVED_TABLES",
     "FACT_COLUMNS",
     "Catalog",
     "CatalogSettings",
@@ -39,6 +41,7 @@ __all__ = [
     "Till",
     "Writer",
     "address_text",
+    "canonical_tables",
     "normalise_email",
     "normalise_phone",
     "overwritten",

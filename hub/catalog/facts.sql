@@ -8,11 +8,7 @@ select person_id, region, country, city, gender, locale, tags,
 from people
 
 -- name: orders
-select person_id, count(*) as orders, cast(sum(net) as decimal(18, 2)) as spend,
-       cast(cast(sum(net) as double) / count(*) as decimal(18, 2)) as avg_order,
-       min(placed_at) as first_order_at, max(placed_at) as last_order_at,
-       count(*) filter (discounted) as discounted_orders, count(*) filter (not discounted) as full_price_orders
-from orders where counted and person_id is not null group by person_id
+select * from order_totals
 
 -- name: intervals
 select person_id, median_days as median_days_between_orders from order_gaps
@@ -68,9 +64,9 @@ select person_id, count(*) filter (kind = 'sent') as emails_received,
        max(happened_at) filter (kind in ('opened', 'clicked') and human) as last_engaged_at
 from (select *, coalesce(not machine, kind = 'clicked' or source in (
           -- An open that is not marked is a person's only where its source marks those of machines.
-          select source from engagement where kind = 'opened' and machine is not null and not starts_with(subject, '+'))) as human,
+          select source from engagement where kind = 'opened' and machine is not null and by_mail)) as human,
              happened_at > getvariable('as_of') - interval 2160 hours as recent
-      from engagement where person_id is not null and not starts_with(subject, '+'))
+      from engagement where person_id is not null and by_mail)
 group by person_id
 
 -- name: stage

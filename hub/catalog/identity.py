@@ -42,7 +42,8 @@ class Identity:
         for block in ("phones", "references", "persons", "contact_persons", "keep_tills"):
             self._run(block)
         self._write_shop()
-        self._run("order_places", gap=sql("identity.gap"))
+        self._run("order_places")
+        self._run("purchases", gap=sql("identity.gap"), totals=sql("identity.totals"))
         self._write_visits()
         for name in ("consents", "engagement", "traits"):
             self._write_subjects(self.tables[name])
@@ -130,6 +131,7 @@ class Identity:
             kind=self._kind(table.name),
             shown=shown,
             joins=joins,
+            also=sql("identity.by_mail") if table.name == "engagement" else "",
         )
 
     def _write_own(self, table: Table) -> None:
@@ -137,7 +139,7 @@ class Identity:
         columns = data_columns(table)
         values = {"target": merged(table.name), "rows": temporary(table.name)}
         if "subject" in columns:
-            self._run("subjected", **values, kind=self._kind(table.name), shown="", joins="")
+            self._run("subjected", **values, kind=self._kind(table.name), shown="", joins="", also="")
         elif {"customer_id", "email", "phone"} & set(columns):
             who = {n: f"m.{n}" if n in columns else "null::varchar" for n in ("customer_id", "email", "phone")}
             self._run("addressed", **values, **who)

@@ -230,12 +230,15 @@ left join phone_person as p on p.phone = {phone} and {email} is null and c.perso
 
 -- name: subjected
 create or replace table {target} as
-select m.* exclude (kind_of_subject), coalesce(c.person_id, e.person_id, p.person_id{shown}) as person_id
+select m.* exclude (kind_of_subject){also}, coalesce(c.person_id, e.person_id, p.person_id{shown}) as person_id
 from (select *, {kind} as kind_of_subject from {rows}) as m
 left join customer_person as c on m.kind_of_subject = 'customer_id' and c.system = m.system and c.customer_id = m.subject
 left join email_person as e on m.kind_of_subject = 'email' and e.email = m.subject
 left join phone_person as p on m.kind_of_subject = 'phone' and p.phone = m.subject
 {joins}
+
+-- name: by_mail
+, not starts_with(m.subject, '+') as by_mail
 
 -- name: without_person
 create or replace table {target} as select * from {rows}
@@ -248,11 +251,24 @@ select person_id, max(placed_at) filter (counted) as last_bought_at,
        arg_max_null(region, place) filter (country is not null) as region
 from (select *, order_place(placed_at, country, region) as place from merged.orders where person_id is not null)
 group by person_id;
-create or replace table merged.order_gaps as
-select person_id, median(gap) as median_days from (
-    select person_id, {gap} as gap from merged.orders where counted and person_id is not null)
-where gap is not null group by person_id;
 insert or replace into about select 'orders_until', cast(max(placed_at) as varchar) from merged.orders
+
+-- name: purchases
+-- The counted orders of persons, narrow and each person's together: a group by person takes a third of the time so.
+create or replace table merged.purchases as
+select person_id, placed_at, net, discount, discounted from merged.orders
+where counted and person_id is not null order by person_id, placed_at;
+create or replace table merged.order_totals as
+select {totals} from merged.purchases group by person_id;
+create or replace table merged.order_gaps as
+select person_id, median(gap) as median_days from (select person_id, {gap} as gap from merged.purchases)
+where gap is not null group by person_id
+
+-- name: totals
+person_id, count(*) as orders, cast(sum(net) as decimal(18, 2)) as spend,
+cast(cast(sum(net) as double) / count(*) as decimal(18, 2)) as avg_order,
+min(placed_at) as first_order_at, max(placed_at) as last_order_at,
+count(*) filter (discounted) as discounted_orders, count(*) filter (not discounted) as full_price_orders
 
 -- name: gap
 date_diff('microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at) / 86400000000.0

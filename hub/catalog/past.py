@@ -24,6 +24,7 @@ _OVERWRITTEN: dict[str, dict[str, frozenset[str]]] = {
         _REFUNDS: frozenset({"net", "refunded"}),
         _CANCELLED: frozenset({"counted", "status", "cancelled_at"}),
     },
+    "purchases": {_REFUNDS: frozenset({"net"}), _CANCELLED: frozenset({"person_id", "placed_at"})},
     "products": {
         _PRODUCTS: frozenset({"price", "compare_at_price", "in_stock", "rating", "reviews", "collections"}),
     },

@@ -52,7 +52,7 @@ class Session:
         self.con.execute(sql("settings.instants_as_of"), {"value": self.as_of})
         self.con.execute(sql("settings.instants_now"), {"value": self.now})
         self.con.execute(sql("settings.today"), {"value": today})
-        for statement in statements("views.views", gap=sql("identity.gap")):
+        for statement in statements("views.views", gap=sql("identity.gap"), totals=sql("identity.totals")):
             self.con.execute(statement)
         if one(self.con, sql("views.is_after_all_orders")) == (True,):
             for statement in statements("views.after_all_orders"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hub.api import Kind, Table
+from hub.api import TABLES, Kind, Table
 from hub.catalog.blocks import quoted
 
 TYPES = {
@@ -33,6 +33,8 @@ DERIVED = {
     },
 }
 """What is computed from a row when it is read, so that a shop with one source needs no second copy of its orders."""
+DERIVED_TABLES = {"purchases": frozenset({"orders"}), "orders_without_lines": frozenset({"orders", "order_lines"})}
+"""What a rebuild writes beside the canonical tables for strategies to read, and which of them it is made of."""
 _NOTES = {
     "_origin": "varchar",
     "_record": "bigint",
@@ -46,6 +48,12 @@ def data_columns(table: Table) -> dict[str, str]:
     """Return the columns that hold data, with their types: the table's own and those the catalog adds."""
     columns = {column.name: TYPES[column.kind] for column in table.columns}
     return columns | _EXTRA.get(table.name, {})
+
+
+def canonical_tables(names: Iterable[str]) -> frozenset[str]:
+    """Return the canonical tables that some tables are or are made of; other names are left out."""
+    tables = (DERIVED_TABLES.get(name, frozenset({name} & TABLES.keys())) for name in names)
+    return frozenset[str]().union(*tables)
 
 
 def definition(table: Table) -> str:

@@ -3,6 +3,7 @@
 -- name: views
 create or replace temporary view customers as select * from merged.customers where created_at is null or created_at <= getvariable('as_of');
 create or replace temporary view orders as select * from merged.orders where placed_at <= getvariable('as_of');
+create or replace temporary view purchases as select * from merged.purchases where placed_at <= getvariable('as_of');
 create or replace temporary view order_lines as select * from merged.order_lines where order_placed_at <= getvariable('as_of');
 create or replace temporary view carts as
 with seen as (
@@ -31,8 +32,9 @@ select person_id, max(placed_at) filter (counted and placed_at < getvariable('as
 from (select *, order_place(placed_at, country, region) as place from orders where person_id is not null)
 group by person_id;
 create or replace temporary view order_gaps as
-select person_id, median(gap) as median_days from (select person_id, {gap} as gap from orders where counted and person_id is not null)
+select person_id, median(gap) as median_days from (select person_id, {gap} as gap from purchases)
 where gap is not null group by person_id;
+create or replace temporary view order_totals as select {totals} from purchases group by person_id;
 create or replace temporary view orders_without_lines as select * from merged.orders_without_lines where placed_at <= getvariable('as_of');
 create or replace temporary view identities as select * from merged.identities;
 create or replace temporary view consent_records as select * from merged.consent_records;
@@ -48,7 +50,8 @@ select coalesce((select cast(value as timestamp) < getvariable('as_of') from abo
 
 -- name: after_all_orders
 create or replace temporary view order_places as select * from merged.order_places;
-create or replace temporary view order_gaps as select * from merged.order_gaps
+create or replace temporary view order_gaps as select * from merged.order_gaps;
+create or replace temporary view order_totals as select * from merged.order_totals
 
 -- name: seen_tables
 select distinct table_name from loads where state = 'visible' order by 1

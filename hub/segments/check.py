@@ -13,11 +13,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hub.api import TABLES, PluginError
+from hub.catalog import DERIVED_TABLES
 
 if TYPE_CHECKING:
     import duckdb
 
-KNOWN_TABLES = frozenset(TABLES) | {"people", "identities", "facts", "prepared", "orders_without_lines"}
+KNOWN_TABLES = frozenset(TABLES) | DERIVED_TABLES.keys() | {"people", "identities", "facts", "prepared"}
 
 # Parts of DuckDB's syntax tree that a strategy may use. Whatever is not here is refused, so that a future
 # version of DuckDB cannot add a way around the check.

@@ -51,7 +51,7 @@ def _review(checker: Checker, definition: Definition, strategy: Segment[Any]) ->
         None if not isinstance(prepared, Prepared) else {**definition.settings, **prepared.parameters, "as_of": None}
     )
     explained = [(strategy.explain_sql, {"person_id": None})] if strategy.explain_sql else []
-    for sql, more in ((strategy.sql or strategy.base.sql, {}), *explained):
+    for sql, more in ((strategy.sql or strategy.base.whole, {}), *explained):
         try:
             statement: Statement = checker.read(sql, own)
             if known is not None:

@@ -127,7 +127,8 @@ def _run_strategy(
         execute(session, _empty(definition, compiled), compiled.table)
     else:
         base = _select_members(session, definition, compiled)
-        count = _count(session, definition)
+        # The facts have each person once, whatever the rule leaves of them.
+        count = _size(session, definition) if compiled.reads_facts_only else _count(session, definition)
         notes += [] if count or base is None else _never_known(session, compiled, base)
     return SegmentResult(
         definition.name,
@@ -173,6 +174,10 @@ def _count(session: SessionLike, definition: Definition) -> int:
     if people != rows:
         raise PluginError(f"the select gives {rows - people} people more than once; it must have one row per person")
     return int(rows)
+
+
+def _size(session: SessionLike, definition: Definition) -> int:
+    return int(execute(session, known_values(definition.table, []))[0][0])
 
 
 def _never_known(session: SessionLike, compiled: Compiled, base: str) -> list[str]:

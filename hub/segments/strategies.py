@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from enum import Enum
@@ -12,8 +12,8 @@ from importlib.metadata import packages_distributions
 from io import RawIOBase
 from typing import Any, TypeVar
 
-from hub.api import FACTS, TABLES, ColumnValue, Condition, HubError, Percentile, PluginError, Segment
-from hub.catalog import FACT_COLUMNS, overwritten, tables_behind
+from hub.api import FACTS, ColumnValue, Condition, HubError, Percentile, PluginError, Segment
+from hub.catalog import FACT_COLUMNS, canonical_tables, overwritten, tables_behind
 from hub.segments.check import Checker, Statement
 from hub.segments.definitions import Definition
 from hub.segments.session import SessionLike
@@ -38,7 +38,10 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A strategy ready to run on one session; ``refused`` says why it gives no answer."""
+    """A strategy ready to run on one session; ``refused`` says why it gives no answer.
+
+    ``parts`` are the parts of its base, ``rest`` the base's select without them.
+    """
 
     name: str
     strategy: Segment[Any]
@@ -48,6 +51,8 @@ class Compiled:
     table: Any = None
     notes: tuple[str, ...] = ()
     refused: str | None = None
+    parts: Mapping[str, Statement] = field(default_factory=dict)
+    rest: Statement | None = None
 
     @property
     def reads_facts_only(self) -> bool:
@@ -59,14 +64,26 @@ class Compiled:
         """Return the select with the values of the parameters that it names."""
         if self.reads_facts_only:
             return Query("facts")
-        bound = {name: self.values[name] for name in self.statement.parameters}
         # The line break ends a comment that the select may end with.
-        return Query(f"({self.statement.sql}\n)", bound)
+        return Query(f"({self.statement.sql}\n)", self._bound(self.statement))
+
+    def query_of_part(self, part: str) -> Query:
+        """Return the select of a part of the base."""
+        return Query(self.parts[part].sql, self._bound(self.parts[part]))
+
+    def over_parts(self, kept: Mapping[str, str]) -> Query:
+        """Return the select with what is kept of its parts, a select each, in their place."""
+        if not kept:
+            return Query(f"select * from {self.query.sql}", self.query.values)
+        return Query(self.strategy.base.reading(kept), self._bound(self.rest or self.statement))
+
+    def _bound(self, statement: Statement) -> dict[str, Any]:
+        return {name: self.values[name] for name in statement.parameters}
 
     @property
     def reads(self) -> frozenset[str]:
         """Return the canonical tables that the answer rests on; whether a cart is open depends on orders."""
-        tables = self.statement.tables & TABLES.keys()
+        tables = canonical_tables(self.statement.tables)
         if "facts" in self.statement.tables:
             columns = self.fact_columns
             tables |= tables_behind(None if columns is None else columns & FACT_COLUMNS)
@@ -149,7 +166,7 @@ def compile_strategy(
     if strategy is None:
         raise definition.error or PluginError(f"segment {definition.name!r} is a combination, not a strategy")
     own = [table.name for table in strategy.tables]
-    statement = checker.read(strategy.sql or strategy.base.sql, own)
+    statement = checker.read(strategy.sql or strategy.base.whole, own)
     prepared = strategy.prepare(CatalogReader(session, checker, own, answers), session.as_of)
     settings = {name: _plain(value) for name, value in definition.settings.items()}
     values = settings | {"as_of": session.as_of} | dict(prepared.parameters)
@@ -157,9 +174,12 @@ def compile_strategy(
     if prepared.refused is None:
         bound_values(statement, values)
         rule = () if strategy.sql else tuple(_rule(strategy, values))
-    return Compiled(
-        definition.name, strategy, statement, values, rule, prepared.table, tuple(prepared.notes), prepared.refused
-    )
+    notes, refused = tuple(prepared.notes), prepared.refused
+    ready = Compiled(definition.name, strategy, statement, values, rule, prepared.table, notes, refused)
+    if strategy.sql or not strategy.base.parts:
+        return ready
+    parts = {name: checker.read(sql, own) for name, sql in strategy.base.parts.items()}
+    return replace(ready, parts=parts, rest=checker.read(strategy.base.sql, [*own, *parts]))
 
 
 def bound_values(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -237,17 +257,25 @@ def keep_base(session: SessionLike, compiled: Compiled) -> str:
     """Return the table with the base's answer, computed by the first segment that asks for it.
 
     The table is named after the select, the values that it names and what was prepared for it: equal bases find the
-    same one.
+    same one. So do equal parts of bases that are not equal.
     """
     if compiled.reads_facts_only:
         return "facts"
-    query = compiled.query
     prepared = "" if compiled.table is None else _digest(compiled.table)
-    text = repr((query.sql, sorted(query.values.items(), key=lambda item: item[0]), session.as_of, prepared))
-    name = f"base_{sha256(text.encode()).hexdigest()[:16]}"
-    answer = Query(f"select * from {query.sql}", query.values)
-    execute(session, temporary_table(name, answer, replace=False), compiled.table)
+    name = _kept_name("base", session, compiled.query, prepared)
+    kept = {}
+    for part, statement in compiled.parts.items():
+        query = compiled.query_of_part(part)
+        table = _kept_name("part", session, query, prepared if "prepared" in statement.tables else "")
+        execute(session, temporary_table(table, query, replace=False), compiled.table)
+        kept[part] = f"select * from {table}"
+    execute(session, temporary_table(name, compiled.over_parts(kept), replace=False), compiled.table)
     return name
+
+
+def _kept_name(kind: str, session: SessionLike, query: Query, prepared: str) -> str:
+    text = repr((query.sql, sorted(query.values.items(), key=lambda item: item[0]), session.as_of, prepared))
+    return f"{kind}_{sha256(text.encode()).hexdigest()[:16]}"
 
 
 class _Digest(RawIOBase):

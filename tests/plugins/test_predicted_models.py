@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -397,3 +399,29 @@ def test_worth_that_differs_without_bound_has_no_mean() -> None:
 
     assert found.converged
     assert model.mean is None
+
+
+FIT = """
+import numpy as np
+from hub_predicted.worth import fit_worth
+
+draw = np.random.default_rng(7)
+purchases = draw.integers(1, 12, 60_000).astype(float)
+print(fit_worth(purchases, np.round(draw.gamma(30.0, 4.0, 60_000), 2) + 1)[0])
+"""
+
+
+def test_the_fit_is_the_same_however_many_threads_the_matrix_library_has() -> None:
+    fits = {
+        subprocess.run(
+            [sys.executable, "-c", FIT],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+
+    assert len(fits) == 1
+    assert "GammaGamma" in fits.pop()

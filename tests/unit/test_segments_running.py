@@ -141,6 +141,91 @@ def test_equal_bases_run_once_and_others_by_themselves() -> None:
     assert len(names) == 2
 
 
+IN_WINDOW = api.Base(
+    "orders in the window above a number",
+    "select person_id, n, $number as bar from bought where n > $number",
+    "no",
+    parts={
+        "bought": "select person_id, count(*) as n from orders where placed_at > $as_of - $window group by 1",
+        "known": "select person_id from people",
+    },
+)
+
+
+def kept(shop: Shop, kind: str) -> int:
+    return len(
+        shop.con.execute(f"select table_name from duckdb_tables() where starts_with(table_name, '{kind}_')").fetchall()
+    )
+
+
+def test_equal_parts_of_bases_that_differ_are_computed_once() -> None:
+    some = strategy("some", base=IN_WINDOW, evidence=("n", "bar"))
+    shop = Shop(people=[1, 2])
+    shop.order(1, DAY, 10)
+    shop.order(1, DAY, 10)
+    shop.order(2, DAY, 10)
+
+    run(shop, defined(some, number=0), defined(some, "more", number=1))
+    assert (kept(shop, "base"), kept(shop, "part")) == (2, 2)
+
+    run(shop, defined(some, "shorter", number=1, window="1h"))
+    assert (kept(shop, "base"), kept(shop, "part")) == (3, 3)
+    assert evidence(shop, defined(some, number=1)) == {1: {"n": 2, "bar": 1}}
+
+
+def test_a_base_of_parts_explains_itself_and_says_what_it_reads() -> None:
+    some = strategy("some", base=IN_WINDOW, rule=(api.at_least("n", 2),), evidence=("n",))
+    shop = Shop(people=[1, 2])
+    shop.order(1, DAY, 10)
+
+    assert reason(shop, defined(some, number=0), 1) == "n 1 in 365 days, needs at least 2: out by 1"
+    assert reason(shop, defined(some, number=0), 2) == "no"
+    assert run(shop, defined(some, number=0))["some"].reads == {"orders"}
+
+
+def test_a_part_is_checked_as_the_base_is() -> None:
+    parts = {"files": "select * from 'people.csv'"}
+    base = api.Base("files", "select person_id from files", "no", parts=parts)
+    wrong = api.Base("wrong", "select person_id from one", "no", parts={"one": "select $nothing as person_id"})
+
+    peeks = run_segments(Shop(), [defined(strategy("peeks", base=base))])["peeks"]
+    asks = run_segments(Shop(), [defined(strategy("asks", base=wrong))])["asks"]
+
+    assert "may not read 'people.csv'" in str(peeks.error)
+    assert "the SQL names $nothing, which is no setting" in str(asks.error)
+
+
+def test_a_part_that_reads_what_was_prepared_is_shared_only_with_what_is_equal() -> None:
+    class Prepares(api.Segment[Number]):
+        name = "prepares"
+        Config = Number
+        base = api.Base(
+            "labels", "select person_id, label from labels", "no", parts={"labels": "select * from prepared"}
+        )
+        evidence = ("label",)
+
+        def prepare(self, catalog: api.Reader, as_of: datetime) -> api.Prepared:
+            return api.Prepared(table=pa.table({"person_id": [1], "label": [str(self.config.number)]}))
+
+    results = run(shop := Shop(people=[1]), defined(Prepares, number=1), defined(Prepares, "other", number=2))
+
+    labels = [shop.con.execute(f'select label from "{each.table}"').fetchall() for each in results.values()]
+    assert labels == [[("1.0",)], [("2.0",)]]
+
+
+def test_a_segment_over_purchases_rests_on_the_orders() -> None:
+    base = api.Base("spend", "select person_id, sum(net) as net from purchases group by 1", "no")
+    shop = Shop(people=[1, 2])
+    shop.order(1, DAY, 10)
+    shop.order(2, DAY, 10, status="cancelled")
+    shop.order(None, DAY, 10)
+
+    result = run(shop, defined(strategy("spend", base=base, evidence=("net",))))["spend"]
+
+    assert (result.members, result.reads) == (1, {"orders"})
+    assert [words.partition(" ")[0] for words in result.no_past] == ["refunds", "cancellations"]
+
+
 def test_prepare_gives_parameters_and_a_table() -> None:
     class Prepares(api.Segment[Number]):
         name = "prepares"

@@ -16,7 +16,7 @@ mails_by_campaign = api.Base(
         select person_id, kind, campaign, happened_at, machine,
             coalesce(not machine, list_contains($telling::varchar[], source)) as human
         from engagement
-        where person_id is not null and not starts_with(subject, '+') and happened_at <= $as_of
+        where person_id is not null and by_mail and happened_at <= $as_of
             and ($window::interval is null or happened_at > $as_of - $window::interval)
             and ($campaigns::varchar[] is null or list_contains(
                 list_transform($campaigns::varchar[], lambda t: lower(t)), lower(campaign)))

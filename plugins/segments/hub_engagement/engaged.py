@@ -14,7 +14,7 @@ signs_of_interest = api.Base(
     """
     with signs as (
         select person_id, happened_at as signed_at, kind as sign from engagement
-        where kind in ('opened', 'clicked') and not starts_with(subject, '+')
+        where kind in ('opened', 'clicked') and by_mail
             and coalesce(not machine, kind = 'clicked' or list_contains($telling::varchar[], source))
             and happened_at > $as_of - $window and happened_at <= $as_of
         union all
@@ -63,7 +63,7 @@ silence = api.Base(
             select *, kind in ('opened', 'clicked')
                 and coalesce(not machine, kind = 'clicked' or list_contains($telling::varchar[], source)) as human
             from engagement
-            where person_id is not null and not starts_with(subject, '+') and happened_at <= $as_of
+            where person_id is not null and by_mail and happened_at <= $as_of
         )
         group by person_id
     ),

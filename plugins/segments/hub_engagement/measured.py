@@ -20,7 +20,7 @@ _MEASURED = """
 select source, count(*) filter (where kind = 'opened') as opens,
     count(*) filter (where kind = 'opened' and machine is not null) as marked,
     count(*) filter (where kind = 'sent') as sent
-from engagement where happened_at <= $as_of and not starts_with(subject, '+')
+from engagement where happened_at <= $as_of and by_mail
 group by source order by source
 """
 

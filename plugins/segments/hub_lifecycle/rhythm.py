@@ -16,7 +16,7 @@ select median(gap) as median_gap, count(gap) as gaps from (
     select date_diff(
         'microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at
     ) as gap
-    from orders where counted and person_id is not null and placed_at <= $as_of)
+    from purchases where placed_at <= $as_of)
 """
 
 

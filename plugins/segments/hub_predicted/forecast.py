@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,17 +64,18 @@ def fitted(catalog: api.Reader, instant: datetime) -> Forecast:
     refused = _too_little(past.now, history, instant - last)
     if refused is not None:
         return Forecast(refused=refused)
-    buying, found = fit_buying(past.now.histories)
+    often = int((past.now.histories.repeats >= FEWEST_PURCHASES - 1).sum())
+    # The fits do not need each other or the catalog, and numpy lets threads work side by side.
+    with ThreadPoolExecutor() as threads:
+        fit = threads.submit(fit_buying, past.now.histories)
+        fit_of_worth = threads.submit(_worth, past.now)
+        tried = threads.submit(_trial, past.then, trial)
+        regular = regularity(catalog, instant, often)
+    buying, found = fit.result()
     if not found.converged:
         return Forecast(refused="no_convergence: no parameters of BG/NBD fit these orders best")
-    worth, no_worth, worth_notes = _worth(past.now)
-    notes = (
-        _told_buying(past.now, found, first, instant),
-        *worth_notes,
-        *_trial(past.then, trial),
-    )
-    often = int((past.now.histories.repeats >= FEWEST_PURCHASES - 1).sum())
-    regular = regularity(catalog, instant, often)
+    worth, no_worth, worth_notes = fit_of_worth.result()
+    notes = (_told_buying(past.now, found, first, instant), *worth_notes, *tried.result())
     return Forecast(buying, worth, notes, None, no_worth, regular, history, instant - trial)
 
 
@@ -166,24 +167,24 @@ def _correlation(first: Array, second: Array) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _trial(then: Customers, length: timedelta) -> Iterator[str]:
+def _trial(then: Customers, length: timedelta) -> tuple[str, ...]:
     """Say how the models would have done: fitted without the last weeks, held against them."""
     days = int(length / timedelta(days=1))
     if len(then.histories) < FEWEST_CUSTOMERS / 2 or then.came_back < FEWEST_CAME_BACK / 2:
-        yield f"not tried on the last {days} days: too few had bought before"
-        return
+        return (f"not tried on the last {days} days: too few had bought before",)
     buying, _ = fit_buying(then.histories)
     expected = buying.expected_purchases(then.histories, length / WEEK)
     came, predicted = float(then.bought.sum()), float(expected.sum())
-    yield (
+    told = (
         f"tried on the last {days} days, fitted without them: {predicted:,.0f} purchases predicted, {came:,.0f} came"
         f"{_spend(then, expected)}; by purchases before: {_by_group(then, expected)}; the fifth of the customers with "
         f"the highest predictions made {_of_the_top(expected, then.bought):.0%} of them"
     )
     off = predicted / came - 1 if came else np.inf
-    if abs(off) > OFF:
-        told = f"{abs(off):.0%} too {'many' if off > 0 else 'few'}" if came else "none came"
-        yield f"the trial was off ({told}): take probabilities as a ranking, not at their word, and mind the season"
+    if abs(off) <= OFF:
+        return (told,)
+    by = f"{abs(off):.0%} too {'many' if off > 0 else 'few'}" if came else "none came"
+    return (told, f"the trial was off ({by}): take probabilities as a ranking, not at their word, and mind the season")
 
 
 def _spend(then: Customers, expected: Array) -> str:

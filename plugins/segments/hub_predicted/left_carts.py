@@ -54,8 +54,8 @@ picked as (
 ),
 placed as (
     select person_id, placed_at, sum(count(*)) over (partition by person_id order by placed_at) as orders
-    from orders semi join picked using (person_id)
-    where counted and placed_at <= $as_of
+    from purchases semi join picked using (person_id)
+    where placed_at <= $as_of
     group by person_id, placed_at
 ),
 ended as (

@@ -14,15 +14,29 @@ from hub_predicted.likelihood import Array
 
 # A purchase is a day (UTC) with counted orders that are worth something together: a split order is one decision, and
 # a gift or an order paid back in full none.
-_DAYS = """
-with days as (
+_BY_DAY = """
     select person_id, min(placed_at) as bought_at, sum(net) as worth
-    from orders
-    where counted and person_id is not null and placed_at <= $instant::timestamp
+    from purchases semi join {people} using (person_id)
+    where placed_at <= $instant::timestamp
     group by person_id, placed_at::date
     having sum(net) > 0
-)"""
-_HISTORIES = f"""{_DAYS},
+"""
+# Nearly everybody's orders are a day each and worth something: only the others' need to be put together by day.
+_HISTORIES = f"""
+with others as materialized (
+    select distinct person_id from (
+        select person_id, net, placed_at::date = lag(placed_at) over (
+            partition by person_id order by placed_at)::date as same_day
+        from purchases where placed_at <= $instant::timestamp)
+    where same_day or net <= 0
+),
+days as (
+    select person_id, placed_at as bought_at, net as worth
+    from purchases anti join others using (person_id)
+    where placed_at <= $instant::timestamp
+    union all
+    {_BY_DAY.format(people="others").strip()}
+),
 customers as (
     select
         person_id, count(*) as purchases, min(bought_at) as first_at, max(bought_at) as last_at,
@@ -52,11 +66,17 @@ order by repeats, recency, age, worth, person_id
 """
 _SPAN = """
 select min(placed_at) as first_at, max(placed_at) as last_at
-from orders
-where counted and person_id is not null and net > 0 and placed_at <= $instant::timestamp
+from purchases
+where net > 0 and placed_at <= $instant::timestamp
 """
-_REGULAR = f"""{_DAYS},
--- Of many every n-th, by the second in which they came first: that does not depend on who is who.
+_REGULAR = f"""
+-- Of many every n-th, by the second in which they came first: that does not depend on who is who. Whoever has no order
+-- at such a second did not come first in one, and need not be put together by day.
+with perhaps as (
+    select distinct person_id from purchases
+    where placed_at <= $instant::timestamp and epoch_us(placed_at) // 1000000 % $every = 0
+),
+days as ({_BY_DAY.format(people="perhaps")}),
 often as (
     select person_id from days group by person_id
     having count(*) >= $fewest and epoch_us(min(bought_at)) // 1000000 % $every = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from hub_predicted.likelihood import Array, Found, Score, best_start, maximise
+from hub_predicted.likelihood import Array, Found, Score, best_start, dot, maximise
 
 SAMPLE, ENOUGH = 5_000, 100_000
 STARTS = ((2.0, 2.0, 1.0), (6.0, 4.0, 0.5), (0.7, 3.0, 2.0))
@@ -70,7 +70,7 @@ def _score(purchases: Array, worth: Array) -> Score:
     x = np.flatnonzero(counts).astype(float)
     people = counts[counts > 0]
     total = purchases * worth
-    by_size = purchases @ (np.log(worth) + np.log(purchases))
+    by_size = dot(purchases, np.log(worth) + np.log(purchases))
     rest = np.log(worth).sum()
 
     def score(parameters: Array) -> tuple[float, Array]:
@@ -78,8 +78,8 @@ def _score(purchases: Array, worth: Array) -> Score:
         log_sum = np.log(gamma + total)
         weight = p * purchases + q
         value = people @ (gammaln(p * x + q) - gammaln(p * x)) + size * (q * np.log(gamma) - gammaln(q))
-        value += p * by_size - rest - weight @ log_sum
-        by_p = people @ (x * (digamma(p * x + q) - digamma(p * x))) + by_size - purchases @ log_sum
+        value += p * by_size - rest - dot(weight, log_sum)
+        by_p = people @ (x * (digamma(p * x + q) - digamma(p * x))) + by_size - dot(purchases, log_sum)
         by_q = people @ digamma(p * x + q) + size * (np.log(gamma) - digamma(q)) - log_sum.sum()
         by_gamma = size * q / gamma - (weight / (gamma + total)).sum()
         return float(value) / size, np.array([by_p * p, by_q * q, by_gamma * gamma]) / size

@@ -15,33 +15,38 @@ LONGEST = timedelta(days=3650)
 prices_of_lines = api.Base(
     "prices of what people bought in the window",
     """
-    with sold as (
-        select person_id, unit_price
-        from order_lines
-        where order_counted and order_placed_at > $as_of - $window and order_placed_at <= $as_of
-            and gift_card is not true and unit_price is not null
-    ),
-    prices as (select unit_price, count(*) as lines from sold group by unit_price),
-    ranked as (
+    with ranked as (
         select unit_price, sum(lines) over (order by unit_price) as upto, sum(lines) over () as everything from prices
     ),
     bar as (
         select min(unit_price) as price_bar from ranked
         where upto >= greatest(1, ceil(cast($percentile as decimal(9, 6)) * everything / 100))
-    ),
-    paid as (
-        select person_id, avg(unit_price) as average_price, count(*) as lines
-        from sold where person_id is not null group by person_id
-    ),
-    buyers as (
-        select person_id, max(placed_at) as last_order_at
-        from orders
-        where counted and person_id is not null and placed_at > $as_of - $window and placed_at <= $as_of
-        group by person_id
     )
-    select buyers.person_id, average_price, coalesce(lines, 0) as lines, last_order_at, price_bar
-    from buyers left join paid using (person_id) cross join bar
+    select paid.*, price_bar from paid cross join bar
     """,
+    parts={
+        "prices": """
+        select unit_price, count(*) as lines from order_lines
+        where order_counted and order_placed_at > $as_of - $window and order_placed_at <= $as_of
+            and gift_card is not true and unit_price is not null
+        group by unit_price
+        """,
+        "paid": """
+        with lines as (
+            select person_id, avg(unit_price) as average_price, count(*) as lines from order_lines
+            where order_counted and order_placed_at > $as_of - $window and order_placed_at <= $as_of
+                and gift_card is not true and unit_price is not null and person_id is not null
+            group by person_id
+        ),
+        buyers as (
+            select person_id, max(placed_at) as last_order_at from purchases
+            where placed_at > $as_of - $window and placed_at <= $as_of
+            group by person_id
+        )
+        select person_id, average_price, coalesce(lines, 0) as lines, last_order_at
+        from buyers left join lines using (person_id)
+        """,
+    },
     absent="no counted order in the last {window}",
     units={"average_price": "money", "price_bar": "money", "lines": "lines", "last_order_at": "time"},
 )

@@ -12,44 +12,51 @@ LONGEST = timedelta(days=3650)
 
 Texts = tuple[str, ...] | None
 
+
+def _one_of(value: str, setting: str) -> str:
+    """Return SQL for whether a text is one of a setting's, whatever its case; where it is not set every one is."""
+    wanted = f"list_transform({setting}::varchar[], lambda t: lower(t))"
+    return f"({setting}::varchar[] is null or list_contains({wanted}, lower({value})))"
+
+
+def _in_one_of(setting: str) -> str:
+    wanted = f"list_transform({setting}::varchar[], lambda t: lower(t))"
+    own = "list_transform(coalesce(lines.collections, known_products.collections), lambda t: lower(t))"
+    return f"({setting}::varchar[] is null or list_has_any({own}, {wanted}))"
+
+
+def _by_line(types: str, skus: str) -> str:
+    return f"{_one_of('product_type', types)} and {_one_of('sku', skus)}"
+
+
+def _by_product(vendors: str, collections: str) -> str:
+    return f"{_one_of('coalesce(lines.vendor, known_products.vendor)', vendors)} and {_in_one_of(collections)}"
+
+
 # Whether a line fits is unknown where a value that it is judged by is, and so is an order without lines; a part that
-# is false decides against one that is unknown, as in any "and".
+# is false decides against one that is unknown, as in any "and". What the line itself says is asked first: of the lines
+# that it decides against nothing more is read.
 bought_line = api.Base(
     "orders with a product line",
-    """
-    with wanted as (
-        select
-            list_transform($product_types::varchar[], lambda t: lower(t)) as types,
-            list_transform($vendors::varchar[], lambda t: lower(t)) as vendors,
-            list_transform($skus::varchar[], lambda t: lower(t)) as skus,
-            list_transform($collections::varchar[], lambda t: lower(t)) as collections
-    ),
-    known_products as (
+    f"""
+    with known_products as (
         select system, product_id, vendor, collections from products
         where $vendors::varchar[] is not null or $collections::varchar[] is not null
     ),
-    sold as (
-        select
-            lines.person_id, lines.order_placed_at as placed_at, hash(lines.system, lines.order_id) as order_key,
-            lines.quantity * lines.unit_price - coalesce(lines.discount, 0) as worth,
-            lower(lines.product_type) as product_type,
-            lower(lines.sku) as sku,
-            lower(coalesce(lines.vendor, known_products.vendor)) as vendor,
-            list_transform(coalesce(lines.collections, known_products.collections), lambda t: lower(t)) as collections
-        from order_lines as lines
-        left join known_products
-            on known_products.system = lines.system and known_products.product_id = lines.product_id
-        where lines.order_counted and lines.person_id is not null and lines.order_placed_at <= $as_of
-            and ($window::interval is null or lines.order_placed_at > $as_of - $window::interval)
+    likely as (
+        select *, {_by_line("$product_types", "$skus")} as fits from order_lines
+        where order_counted and person_id is not null and order_placed_at <= $as_of
+            and ($window::interval is null or order_placed_at > $as_of - $window::interval)
+            and ({_by_line("$product_types", "$skus")}) is distinct from false
     ),
     judged as (
         select
-            person_id, placed_at, order_key, worth,
-            ($product_types::varchar[] is null or list_contains(wanted.types, product_type))
-            and ($vendors::varchar[] is null or list_contains(wanted.vendors, vendor))
-            and ($skus::varchar[] is null or list_contains(wanted.skus, sku))
-            and ($collections::varchar[] is null or list_has_any(sold.collections, wanted.collections)) as fits
-        from sold cross join wanted
+            lines.person_id, lines.order_placed_at as placed_at, hash(lines.system, lines.order_id) as order_key,
+            lines.quantity * lines.unit_price - coalesce(lines.discount, 0) as worth,
+            lines.fits and {_by_product("$vendors", "$collections")} as fits
+        from likely as lines
+        left join known_products
+            on known_products.system = lines.system and known_products.product_id = lines.product_id
     ),
     fitting as (
         select
@@ -64,7 +71,7 @@ bought_line = api.Base(
         group by person_id
     ),
     buyers as (
-        select distinct person_id from orders where counted and person_id is not null and placed_at <= $as_of
+        select distinct person_id from purchases where placed_at <= $as_of
     )
     select
         person_id, coalesce(line_orders, 0) as line_orders, round(worth, 2)::decimal(18, 2) as line_spend, line_at,
@@ -81,49 +88,29 @@ bought_line = api.Base(
 
 bought_one_and_other = api.Base(
     "orders with two product lines",
-    """
-    with wanted as (
-        select
-            list_transform($bought_types::varchar[], lambda t: lower(t)) as types,
-            list_transform($bought_vendors::varchar[], lambda t: lower(t)) as vendors,
-            list_transform($bought_skus::varchar[], lambda t: lower(t)) as skus,
-            list_transform($bought_collections::varchar[], lambda t: lower(t)) as collections,
-            list_transform($never_types::varchar[], lambda t: lower(t)) as other_types,
-            list_transform($never_vendors::varchar[], lambda t: lower(t)) as other_vendors,
-            list_transform($never_skus::varchar[], lambda t: lower(t)) as other_skus,
-            list_transform($never_collections::varchar[], lambda t: lower(t)) as other_collections
-    ),
-    known_products as (
+    f"""
+    with known_products as (
         select system, product_id, vendor, collections from products
         where $bought_vendors::varchar[] is not null or $bought_collections::varchar[] is not null
             or $never_vendors::varchar[] is not null or $never_collections::varchar[] is not null
     ),
-    sold as (
+    likely as (
         select
-            lines.person_id, lines.order_placed_at as placed_at, lines.order_id, lines.line, lines.title,
-            hash(lines.system, lines.order_id) as order_key,
-            lower(lines.product_type) as product_type,
-            lower(lines.sku) as sku,
-            lower(coalesce(lines.vendor, known_products.vendor)) as vendor,
-            list_transform(coalesce(lines.collections, known_products.collections), lambda t: lower(t)) as collections
-        from order_lines as lines
-        left join known_products
-            on known_products.system = lines.system and known_products.product_id = lines.product_id
-        where lines.order_counted and lines.person_id is not null and lines.order_placed_at <= $as_of
+            *, {_by_line("$bought_types", "$bought_skus")} as fits, {_by_line("$never_types", "$never_skus")} as other
+        from order_lines
+        where order_counted and person_id is not null and order_placed_at <= $as_of
+            and (({_by_line("$bought_types", "$bought_skus")}) is distinct from false
+                 or ({_by_line("$never_types", "$never_skus")}) is distinct from false)
     ),
     judged as (
         select
-            person_id, placed_at, order_key, title, struct_pack(t := placed_at, o := order_id, l := line) as place,
-            ($bought_types::varchar[] is null or list_contains(wanted.types, product_type))
-            and ($bought_vendors::varchar[] is null or list_contains(wanted.vendors, vendor))
-            and ($bought_skus::varchar[] is null or list_contains(wanted.skus, sku))
-            and ($bought_collections::varchar[] is null or list_has_any(sold.collections, wanted.collections)) as fits,
-            ($never_types::varchar[] is null or list_contains(wanted.other_types, product_type))
-            and ($never_vendors::varchar[] is null or list_contains(wanted.other_vendors, vendor))
-            and ($never_skus::varchar[] is null or list_contains(wanted.other_skus, sku))
-            and ($never_collections::varchar[] is null
-                 or list_has_any(sold.collections, wanted.other_collections)) as other
-        from sold cross join wanted
+            lines.person_id, lines.order_placed_at as placed_at, hash(lines.system, lines.order_id) as order_key,
+            lines.title, struct_pack(t := lines.order_placed_at, o := lines.order_id, l := lines.line) as place,
+            lines.fits and {_by_product("$bought_vendors", "$bought_collections")} as fits,
+            lines.other and {_by_product("$never_vendors", "$never_collections")} as other
+        from likely as lines
+        left join known_products
+            on known_products.system = lines.system and known_products.product_id = lines.product_id
     ),
     fitting as (
         select
@@ -140,7 +127,7 @@ bought_one_and_other = api.Base(
         select person_id, count(*) as orders from orders_without_lines where placed_at <= $as_of group by person_id
     ),
     buyers as (
-        select distinct person_id from orders where counted and person_id is not null and placed_at <= $as_of
+        select distinct person_id from purchases where placed_at <= $as_of
     )
     select
         person_id, coalesce(line_orders, 0) as line_orders, line_title, line_at,

@@ -33,7 +33,8 @@ def _passed(times: str) -> str:
     return " + ".join(tests)
 
 
-# Seasons never overlap, so a time lies in the season whose start it has passed one more of than of the ends.
+# Seasons never overlap, so a time lies in the season whose start it has passed one more of than of the ends. A bit for
+# each season counts the different ones in less time than a distinct count.
 orders_by_season = api.Base(
     "orders in this season, by year",
     f"""
@@ -41,12 +42,12 @@ orders_by_season = api.Base(
         select
             person_id, placed_at, {_passed("$season_starts::timestamp[]")} as begun,
             {_passed("$season_ends::timestamp[]")} as ended
-        from orders
-        where counted and person_id is not null and placed_at >= $first_start::timestamp and placed_at <= $as_of
+        from purchases
+        where placed_at >= $first_start::timestamp and placed_at <= $as_of
     )
     select
         person_id,
-        count(distinct begun) filter (where begun <= $years) as seasons_before,
+        coalesce(bit_count(bit_or(1::bigint << begun) filter (where begun <= $years)), 0)::bigint as seasons_before,
         count(*) filter (where begun > $years) as orders_this_season,
         max(placed_at) filter (where begun <= $years) as last_season_order_at
     from placed

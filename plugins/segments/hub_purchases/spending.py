@@ -19,28 +19,23 @@ orders_in_window = api.Base(
         select person_id from customers
         where $exclude_tags::varchar[] is not null and list_has_any(
             list_transform(tags, lambda t: lower(t)), list_transform($exclude_tags::varchar[], lambda t: lower(t)))
-    ),
-    bought as (
-        select
-            person_id,
-            count(*) as orders,
-            sum(net) as spend,
-            count(*) filter (where discounted) as discounted_orders,
-            coalesce(sum(discount), 0) as discounts,
-            max(placed_at) as last_order_at
-        from orders
-        anti join left_out using (person_id)
-        where counted and person_id is not null
-            and placed_at > $as_of - $window and placed_at <= $as_of
-        group by person_id
     )
-    select
-        person_id, orders, spend::decimal(18, 2) as spend, discounted_orders,
-        discounted_orders / orders as discounted_share,
-        round((discounts / nullif(spend + discounts, 0))::double, 4) as discount_share_of_value,
-        last_order_at
-    from bought
+    select * from bought anti join left_out using (person_id)
     """,
+    parts={
+        "bought": """
+        select
+            person_id, count(*) as orders, sum(net)::decimal(18, 2) as spend,
+            count(*) filter (where discounted) as discounted_orders,
+            count(*) filter (where discounted) / count(*) as discounted_share,
+            round((coalesce(sum(discount), 0) / nullif(sum(net) + coalesce(sum(discount), 0), 0))::double, 4)
+                as discount_share_of_value,
+            max(placed_at) as last_order_at
+        from purchases
+        where placed_at > $as_of - $window and placed_at <= $as_of
+        group by person_id
+        """
+    },
     absent="no counted order in the last {window}",
     units={
         "orders": "orders",

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from hub import api
+from hub_rfm.cells import TABLES
 from hub_rfm.config import RfmConfig
 
 DAY = timedelta(days=1)
@@ -21,16 +22,24 @@ FIXED_DAYS = {5: (30, 60, 90, 180), 3: (60, 180)}
 FIXED_ORDERS = {5: (20, 10, 5, 2), 3: (5, 2)}
 FIXED_SPEND = {5: (1000, 500, 200, 100), 3: (500, 100)}
 
+MOST_CUTS = max(table.scale for table in TABLES.values()) - 1
+
+
+def scored(value: str, cuts: str) -> str:
+    """Return SQL for the score of a value: 1 and one more for every cut point strictly below it."""
+    return " + ".join(("1", *(f"coalesce(({cuts})[{n}] < {value}, false)::bigint" for n in range(1, MOST_CUTS + 1))))
+
+
 # Cut points by nearest rank: of n values sorted ascending those at ranks ceil(k / scale x n), k from 1 to scale - 1.
-_CUTS = """
+_CUTS = f"""
 with bought as materialized (
     select
         person_id,
         -date_diff('microsecond', max(placed_at), $instant::timestamp) as recency,
         count(*) filter (where placed_at > $instant::timestamp - $window) as frequency,
         coalesce(sum(net) filter (where placed_at > $instant::timestamp - $window), 0) as monetary
-    from orders
-    where counted and person_id is not null and placed_at <= $instant::timestamp
+    from purchases
+    where placed_at <= $instant::timestamp
     group by person_id
 ),
 sorted as (
@@ -49,9 +58,9 @@ cuts as (
 )
 select
     recency_cuts, frequency_cuts, monetary_cuts,
-    1 + len(list_filter(recency_cuts, lambda c: c < recency)) as recency,
-    1 + len(list_filter(frequency_cuts, lambda c: c < frequency)) as frequency,
-    1 + len(list_filter(monetary_cuts, lambda c: c < monetary)) as monetary,
+    {scored("recency", "recency_cuts")} as recency,
+    {scored("frequency", "frequency_cuts")} as frequency,
+    {scored("monetary", "monetary_cuts")} as monetary,
     count(*) as people
 from bought cross join cuts
 group by all

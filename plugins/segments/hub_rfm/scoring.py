@@ -8,7 +8,7 @@ from typing import Any
 from hub import api
 from hub_rfm.cells import TABLES, CellTable
 from hub_rfm.config import RfmConfig
-from hub_rfm.cuts import MEASURES, beginning, fixed_cuts, measure
+from hub_rfm.cuts import MEASURES, beginning, fixed_cuts, measure, scored
 
 FEWEST = 50
 
@@ -16,11 +16,11 @@ FEWEST = 50
 # better, so they count negative, in microseconds.
 scored_people = api.Base(
     "scores of recency, frequency and monetary value",
-    """
+    f"""
     with bought as (
         select person_id, count(*) as orders, sum(net)::decimal(18, 2) as spend
-        from orders
-        where counted and person_id is not null and placed_at > $as_of - $window and placed_at <= $as_of
+        from purchases
+        where placed_at > $as_of - $window and placed_at <= $as_of
         group by person_id
     ),
     measured as (
@@ -37,10 +37,9 @@ scored_people = api.Base(
     scored as (
         select
             *,
-            case when has_bought then 1 + len(list_filter($recency_cuts::bigint[], lambda c: c < recency)) end as r,
-            case when has_bought then 1 + len(list_filter($frequency_cuts::bigint[], lambda c: c < orders)) end as f,
-            case when has_bought
-                then 1 + len(list_filter($monetary_cuts::decimal(18, 2)[], lambda c: c < spend)) end as m
+            case when has_bought then {scored("recency", "$recency_cuts::bigint[]")} end as r,
+            case when has_bought then {scored("orders", "$frequency_cuts::bigint[]")} end as f,
+            case when has_bought then {scored("spend", "$monetary_cuts::decimal(18, 2)[]")} end as m
         from measured
     )
     select
