@@ -402,7 +402,7 @@ def test_a_file_full_of_other_json_is_refused_whole(analytics: Analytics) -> Non
     ("name", "content", "says"),
     [
         ("events_20261120.csv", "event_date,event_timestamp,event_name\n20261120,17,x\n", "CSV, which cannot hold the event_params"),
-        ("events_20261120.csv.gz", gzip.compress(b"event_date;event_name\n20261120;x\n"), "CSV, which cannot hold"),
+        ("events_20261120.csv.gz", gzip.compress(b"event_date;event_name\n20261120;x\n", mtime=0), "CSV, which cannot hold"),
         ("Traffic acquisition.csv", "# ----\n# Acme\n# Start date: 20261101\nSession source,Sessions\n", "downloaded from the Analytics screens"),
         ("events_20261120.csv", "\ufeff# Acme - GA4\n", "downloaded from the Analytics screens"),
         ("events_20261120.zip", b"PK\x03\x04" + bytes(range(200)), "neither Parquet nor Avro nor JSON"),
