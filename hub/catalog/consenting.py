@@ -1,10 +1,10 @@
-"""What loading does for consent: the address a record showed, and a yes that became a no."""
+"""What loading does for consent: the address a record showed, a yes that became a no, and a no whose record leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hub.catalog.blocks import sql
 from hub.catalog.models import OptOut
@@ -28,5 +28,19 @@ def withdrawals(
     if not old:
         return []
     parts = " union all ".join(sql("load.old_consents", target=name) for name in old)
-    rows = con.execute(sql("load.withdrawals", old=parts, fresh=fresh), {"system": system, "now": now}).fetchall()
+    query = sql("load.withdrawals", old=parts, fresh=fresh, addressed=sql("load.addressed"))
+    rows = con.execute(query, {"system": system, "now": now}).fetchall()
+    return [OptOut(address, channel, "unsubscribed", at, source) for address, channel, at in rows]
+
+
+def refusals(
+    con: duckdb.DuckDBPyConnection, consents: str, gone: str, source: str, values: Mapping[str, Any]
+) -> list[OptOut]:
+    """Return the opt-outs among a source's consents that are about to leave.
+
+    ``gone`` is the condition that finds them; ``values`` are its own beside the ``system`` and ``now``.
+    """
+    leaving = sql("load.old_consents", target=consents).strip() + gone
+    query = sql("load.refusals", gone=leaving, addressed=sql("load.addressed"))
+    rows = con.execute(query, values).fetchall()
     return [OptOut(address, channel, "unsubscribed", at, source) for address, channel, at in rows]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from hub.api import Gone, Page, Remaining, Table
 from hub.catalog.blocks import one, quoted, sql
-from hub.catalog.models import Shrink
+from hub.catalog.consenting import refusals
+from hub.catalog.models import OnBlocks, Shrink
 from hub.catalog.pages import to_arrow
 from hub.catalog.registry import Load, Registry, naive
 from hub.catalog.tables import own_key
@@ -31,12 +33,25 @@ class ShrunkError(Exception):
 
 
 class Departures:
-    """Apply the deletions of the pages of one stream."""
+    """Apply the deletions of the pages of one stream.
+
+    ``on_refusals`` gets the refusals of consents that leave, which reading again could not tell.
+    """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, tables: Mapping[str, Table], registry: Registry, source: str, system: str
+        self,
+        con: duckdb.DuckDBPyConnection,
+        tables: Mapping[str, Table],
+        registry: Registry,
+        source: str,
+        system: str,
+        *,
+        now: datetime,
+        on_refusals: OnBlocks,
     ) -> None:
         self.con = con
+        self._now = now
+        self._on_refusals = on_refusals
         self.tables = tables
         self.registry = registry
         self.source = source
@@ -97,6 +112,7 @@ class Departures:
 
     def _delete_lost(self, load: Load, lost: str) -> None:
         key = quoted(own_key(self.tables[load.table])[0])
+        self._keep_refusals(load, sql("load.gone_lost", key=key, lost=lost))
         for other in self._with_children(load.table):
             self.con.execute(sql("load.delete_lost", target=other.physical, lost=lost, key=key))
         self.con.execute(sql("load.drop_lost", lost=lost))
@@ -104,7 +120,17 @@ class Departures:
     def _delete(self, table: str, keys: Sequence[str]) -> None:
         key = quoted(own_key(self.tables[table])[0])
         for load in self._with_children(table):
+            self._keep_refusals(load, sql("load.gone_keys", key=key), {"keys": list(keys)})
             self.con.execute(sql("load.delete_keys", target=load.physical, key=key), {"keys": list(keys)})
+
+    def _keep_refusals(self, load: Load, gone: str, values: Mapping[str, Any] | None = None) -> None:
+        """Tell who said no in rows that leave."""
+        if load.table != "consents":
+            return
+        known = {"system": self.system, "now": self._now, **(values or {})}
+        found = refusals(self.con, load.physical, gone, self.source, known)
+        if found:
+            self._on_refusals(found)
 
     def _with_children(self, table: str) -> Iterable[Load]:
         for load in self.registry.of_source(self.source):

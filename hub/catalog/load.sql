@@ -110,15 +110,35 @@ turned as (
     where (o.status = 'subscribed' and n.status in ('unsubscribed', 'never', 'invalid'))
        or (n.channel = 'ads' and o.ad_user_data and o.ad_personalization
            and (n.ad_user_data = false or n.ad_personalization = false))),
-addressed as (
-    select case subject_kind when 'email' then 'email:' || subject when 'phone' then 'phone:' || subject
-           else 'customer:' || $system || ':' || subject end as address, channel, recorded_at from turned
-    union all select 'email:' || unnest([old_email, shown_email]), channel, recorded_at from turned
-              where channel not in ('sms', 'whatsapp')
-    union all select 'phone:' || unnest([old_phone, shown_phone]), channel, recorded_at from turned
-              where channel <> 'email')
+addressed as ({addressed})
 select address, channel, coalesce(min(recorded_at), cast($now as timestamp)) from addressed
 where address is not null group by 1, 2 order by 1, 2
+
+-- name: addressed
+select case subject_kind when 'email' then 'email:' || subject when 'phone' then 'phone:' || subject
+       else 'customer:' || $system || ':' || subject end as address, channel, recorded_at from turned
+union all select 'email:' || unnest([old_email, shown_email]), channel, recorded_at from turned
+          where channel not in ('sms', 'whatsapp')
+union all select 'phone:' || unnest([old_phone, shown_phone]), channel, recorded_at from turned
+          where channel <> 'email'
+
+-- name: refusals
+-- A refusal outlives its row: whoever said no, and is deleted there afterwards, has said no.
+with turned as (
+    select subject, subject_kind, channel, recorded_at, shown_email, shown_phone, null as old_email, null as old_phone
+    from ({gone}) where status = 'unsubscribed' or (channel = 'ads' and (ad_user_data = false or ad_personalization = false))),
+addressed as ({addressed})
+select address, channel, coalesce(max(recorded_at), cast($now as timestamp)) from addressed
+where address is not null group by 1, 2 order by 1, 2
+
+-- name: gone_keys
+ where {key} in (select read_id(unnest(cast($keys as varchar[]))))
+
+-- name: gone_lost
+ where {key} in (select key from {lost} where not remains)
+
+-- name: gone_unread
+ as o where not exists (select 1 from {fresh} as n where n.subject = o.subject and n.channel = o.channel)
 
 -- name: drop_physical
 drop table {target}

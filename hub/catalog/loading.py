@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from hub.api import Page, Reject, Stream, Table
 from hub.catalog.blocks import one, quoted, sql
-from hub.catalog.consenting import show_addresses, withdrawals
+from hub.catalog.consenting import refusals, show_addresses, withdrawals
 from hub.catalog.erased import drop_erased
 from hub.catalog.leaving import Departures, ShrunkError
-from hub.catalog.models import OptOut, Shrink, StreamReport
+from hub.catalog.models import OnBlocks, OptOut, Shrink, StreamReport
 from hub.catalog.pages import to_arrow
 from hub.catalog.reader import keep_last, read_rows
 from hub.catalog.registry import Load, Registry, naive, transaction
@@ -24,7 +24,6 @@ from hub.errors import PluginError, SourceError
 if TYPE_CHECKING:
     import duckdb
 
-OnBlocks = Callable[[Sequence[OptOut]], None]
 Progress = Callable[[int, int | None], None]
 _LARGE_PAGE = 1000
 _APPROVED_SLACK = 0.9
@@ -121,7 +120,15 @@ class Loader:
     def _leave(self, page: Page) -> bool:
         """Take out what has gone; tell whether anything had."""
         task = self.task
-        departures = Departures(self.con, self.tables, self.registry, task.source, task.system)
+        departures = Departures(
+            self.con,
+            self.tables,
+            self.registry,
+            task.source,
+            task.system,
+            now=task.now,
+            on_refusals=task.on_blocks,
+        )
         reported = departures.apply(page, self._block_erased)
         return departures.keep_only(task.name, page.remaining, self._believe) or reported
 
@@ -227,6 +234,7 @@ class Loader:
             self._drop_erased(fresh)
             if "consents" in fresh:
                 self._consents(fresh["consents"], fresh.get("customers"), new_is_stored=False)
+                self._keep_refusals(fresh["consents"])
             for old in self.registry.held(self.task.source, self.task.name):
                 self.registry.drop(old)
             self._set_cursor(self._cursor)
@@ -328,6 +336,16 @@ class Loader:
         found = withdrawals(self.con, old, fresh, task.source, task.system, task.now)
         if found:
             task.on_blocks(found)
+
+    def _keep_refusals(self, fresh: str) -> None:
+        """Tell who said no in the snapshot before and is not in the new one."""
+        task = self.task
+        before = self.registry.visible(task.source, task.name, "consents")
+        if before is not None:
+            gone = sql("load.gone_unread", fresh=fresh)
+            found = refusals(self.con, before.physical, gone, task.source, {"system": task.system, "now": task.now})
+            if found:
+                task.on_blocks(found)
 
     def _set_cursor(self, cursor: Any) -> None:
         if cursor is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -48,6 +48,10 @@ class OptOut:
     reason: str
     recorded_at: datetime
     origin: str
+
+
+OnBlocks = Callable[[Sequence[OptOut]], None]
+"""Takes opt-outs before the page that told them is committed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from hub.api import Page, Reach, Stream, Table
 from hub.catalog.blocks import one, sql, statements
 from hub.catalog.erasing import Erasure
 from hub.catalog.identity import Identity
-from hub.catalog.loading import Loader, OnBlocks, Progress, Task
+from hub.catalog.loading import Loader, Progress, Task
 from hub.catalog.merge import Merger
 from hub.catalog.models import (
     CatalogSettings,
     ErasureReport,
     Matches,
+    OnBlocks,
     OptOut,
     RebuildReport,
     RejectedRow,

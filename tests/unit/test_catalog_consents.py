@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.api import Page, Stream
+from hub.api import Gone, Page, Remaining, Stream
 from hub.config.models import ConsentFrom
 from tests.catalog_shop import NOW, Shop, days
 
@@ -115,6 +115,53 @@ def test_taking_back_an_ads_flag_is_an_opt_out_of_ads(shop: Shop) -> None:
     shop.load({"consents": [said("a@x.example", "unknown", "ads", **flags | {"ad_personalization": False})]})
 
     assert [(block.address, block.channel) for block in shop.blocks] == [("email:a@x.example", "ads")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "news"),
+    [
+        ("snapshot", Page({"consents": [said("b@x.example", "subscribed"), said("2", "subscribed")]})),
+        ("changes", Page({}, remaining=[Remaining("consents", ["b@x.example", "2"])])),
+        ("changes", Page({}, gone=[Gone("consents", "a@x.example"), Gone("consents", "1")])),
+    ],
+    ids=["a snapshot", "a list of all", "a deletion"],
+)
+def test_a_refusal_outlives_the_record_that_said_it(shop: Shop, kind: str, news: Page) -> None:
+    shop.load({"customers": [{"customer_id": "1", "email": "shown@x.example"}]}, stream="people")
+    shop.load(
+        {
+            "consents": [
+                said("a@x.example", "unsubscribed"),
+                said("1", "unsubscribed", recorded_at=None),
+                said("b@x.example", "subscribed"),
+                said("2", "subscribed"),
+            ]
+        },
+        kind=kind,
+    )
+    assert shop.blocks == []
+
+    shop.load(news, kind=kind)
+
+    assert [(block.address, block.channel, block.reason, block.recorded_at) for block in shop.blocks] == [
+        ("customer:shop:1", "email", "unsubscribed", NOW.replace(tzinfo=None)),
+        ("email:a@x.example", "email", "unsubscribed", days(2).replace(tzinfo=None)),
+        ("email:shown@x.example", "email", "unsubscribed", NOW.replace(tzinfo=None)),
+    ]
+
+
+def test_who_never_said_no_leaves_without_a_trace_and_who_took_back_an_ads_flag_does_not(shop: Shop) -> None:
+    words = ("subscribed", "never", "pending", "unknown", "invalid")
+    shop.load(
+        {
+            "consents": [said(f"{word}@x.example", word) for word in words]
+            + [said("ads@x.example", "unknown", "ads", ad_user_data=False)]
+        }
+    )
+
+    shop.load(Page({}, remaining=[Remaining("consents", [])]), accept_shrink={"consents": 0})
+
+    assert [(block.address, block.channel) for block in shop.blocks] == [("email:ads@x.example", "ads")]
 
 
 def test_a_withdrawal_in_a_shrunk_snapshot_is_heard_although_the_snapshot_waits(shop: Shop) -> None:
