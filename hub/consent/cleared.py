@@ -15,7 +15,7 @@ _numbers = counter(1)
 
 
 class Cleared:
-    """Members that may be sent for one purpose, in a temporary table of the run's catalog session.
+    """Members that may be sent for one purpose, in a temporary table (or view) of the run's catalog session.
 
     The table has person_id, member_key (keyed hash of the main address), email and phone (each only if itself
     cleared), customer_id (where it is the main address), clearing record (record_source, record_basis, recorded_at),
@@ -45,6 +45,17 @@ class Cleared:
     def where(self, condition: str) -> Cleared:
         """Return those of the members for whom a SQL condition over the table's columns holds."""
         return self._derive(f"select * from {self.table} where {condition}")
+
+    def seen(self, condition: str) -> Cleared:
+        """Return the same as ``where``, looked up whenever it is read: for many who are read once, to spare a copy.
+
+        What the condition reads must stay as it is until then.
+        """
+        return self._derive(f"select * from {self.table} where {condition}", kind="view")
+
+    def release(self) -> None:
+        """Let go of the table, once others were derived from it: nobody can be sent by this one any more."""
+        self._con.execute(f"drop table {self.table}")
 
     def attach(self, columns: str, joins: str = "") -> Cleared:
         """Return the same members with further columns.
@@ -81,7 +92,7 @@ class Cleared:
         relation = self._con.sql(f"select * from {self.table} order by {order}")
         yield from relation.to_arrow_reader(size)
 
-    def _derive(self, select: str) -> Cleared:
+    def _derive(self, select: str, kind: str = "table") -> Cleared:
         table = f"cleared_{next(_numbers)}"
-        self._con.execute(f"create temporary table {table} as {select}")
+        self._con.execute(f"create temporary {kind} {table} as {select}")
         return Cleared(self._con, table, self.purpose, _GATE)

@@ -211,7 +211,9 @@ class Preparation:
         mark = self._mark(target, judged.cleared, attributes, table)
         if mark and self.ledger.is_settled(target.audience.audience_id, mark):
             return no_difference(self.session.con, number, judged)
-        judged = replace(judged, cleared=attach(judged.cleared, attributes, table))
+        told = attach(judged.cleared, attributes, table)
+        judged.cleared.release()
+        judged = replace(judged, cleared=told)
         difference = self._difference(number, target, judged, stale=result.stale)
         if mark and difference.settled:
             refresh = target.destination.can.refresh_after
