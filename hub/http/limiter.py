@@ -74,7 +74,8 @@ class Limiter:
         now = self._monotonic()
         wait = self._not_before - now
         for (seconds, count), past in zip(self._windows, self._past, strict=True):
-            while past and past[0] <= now - seconds:
+            # One reckoning for both, since two that round differently would now and then let one request too many go.
+            while past and past[0] + seconds - now <= 0:
                 past.popleft()
             if len(past) >= count:
                 wait = max(wait, past[0] + seconds - now)

@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub import api
@@ -152,11 +152,26 @@ def test_bearer_token_is_masked_without_its_scheme_too() -> None:
     assert redactor(["Bearer t0ken-of-ours"])("token t0ken-of-ours") == "token ***"
 
 
+@pytest.mark.parametrize("per_second", [0.3, 0.7, 1.5, 3, 7.3, 10])
+def test_no_request_comes_too_early_however_the_seconds_are_rounded(per_second: float) -> None:
+    time, rate = Time(), api.Rate(per_second=per_second)
+    limit, taken = limiter(time, rate, patience=1e9), []
+    [(seconds, count)] = rate.windows()
+
+    for _ in range(2_000):
+        with limit.slot():
+            taken.append(time.now)
+
+    early = [now for before, now in zip(taken, taken[count:], strict=False) if now - before < seconds - 1e-9]
+    assert early == []
+
+
 @given(
     per_second=st.none() | st.sampled_from([0.2, 0.5, 1, 1.5, 3, 10]),
     per_minute=st.none() | st.sampled_from([1, 7.5, 30, 100, 150]),
     requests=st.integers(0, 700),
 )
+@example(per_second=1.5, per_minute=None, requests=632)
 def test_a_rate_knows_how_long_requests_take(per_second: float | None, per_minute: float | None, requests: int) -> None:
     rate = api.Rate(per_second=per_second, per_minute=per_minute)
     time = Time()
