@@ -20,13 +20,7 @@ def figures(world: World, folder: Path, times: int) -> Iterator[Figure]:
     """Sync into an empty audience again and again, each time with a new ledger."""
     world.use_segments(world.BUYERS)
     rows = folder / "rows.duckdb"
-    with duckdb.connect(world.wiring().catalog.path, read_only=True) as con:
-        members = con.sql(blocks("by_hand.sql")["members"]).to_arrow_table()
-    size = members.num_rows
-    with duckdb.connect(rows) as con:
-        con.register("members", members)
-        con.execute("create table kept as select * from members")
-    del members
+    size = keep_members(world, rows)
     delivered = []
 
     def sync() -> None:
@@ -64,3 +58,13 @@ def figures(world: World, folder: Path, times: int) -> Iterator[Figure]:
         f"{seconds(pairs.middle('left'))} ({size / pairs.middle('left'):,.0f} members/s) "
         f"against {seconds(pairs.middle('right'))}",
     )
+
+
+def keep_members(world: World, file: Path) -> int:
+    """Write what a loop by hand reads into a table ``kept`` of a file of its own; return how many members that are."""
+    with duckdb.connect(world.wiring().catalog.path, read_only=True) as con:
+        members = con.sql(blocks("by_hand.sql")["members"]).to_arrow_table()
+    with duckdb.connect(file) as con:
+        con.register("members", members)
+        con.execute("create table kept as select * from members")
+    return int(members.num_rows)

@@ -15,14 +15,12 @@ from pathlib import Path
 import duckdb
 import httpx
 from figures import Figure, interleaved, seconds
+from first_sync import AIM, BATCH, BUDGET, keep_members
 from memory import LIMIT, high_water
 from world import CLIENT, World, blocks
 
 from hub_klaviyo.stand_in import API_KEY, KlaviyoStandIn
 
-BATCH = 10_000
-BUDGET = 0.4
-AIM = 0.6
 BEYOND = 300_000_000
 """Bytes of memory beside DuckDB's own."""
 _DUCKDB = 1_000_000_000
@@ -34,13 +32,7 @@ _SEGMENT = "hub_segment"
 def figures(world: World, folder: Path, times: int) -> Iterator[Figure]:
     """Sync into a new list again and again, each time with a new ledger; then once more in a child."""
     rows = folder / "profiles.duckdb"
-    with duckdb.connect(world.wiring().catalog.path, read_only=True) as con:
-        members = con.sql(blocks("by_hand.sql")["members"]).to_arrow_table()
-    size = members.num_rows
-    with duckdb.connect(rows) as con:
-        con.register("members", members)
-        con.execute("create table kept as select * from members")
-    del members
+    size = keep_members(world, rows)
     with stand_in() as address:
         klaviyo = wired(world.folder, world.people, world.orders, address)
         klaviyo.now = world.now
