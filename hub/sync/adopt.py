@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hub.api import Destination, Member
-from hub.catalog import normalise_email
+from hub.catalog import address_text, normalise_email
 from hub.errors import ConfigError, HubError, PluginError
 from hub.keys import keyed_hash
 from hub.ledger import Ledger
@@ -79,5 +79,5 @@ def _address(member: Member, known_by: tuple[str, ...]) -> str | None:
     for each in known_by:
         kind, _, system = each.partition(":")
         if value := known[kind]:
-            return f"customer:{system}:{value}" if kind == "customer_id" else f"{kind}:{value}"
+            return address_text(kind.removesuffix("_id"), value, system)
     return f"remote:{member.remote_id}" if member.remote_id else None

@@ -73,7 +73,7 @@ class Preparation:
         """Compute what each chosen sync would send."""
         self._open_gate()
         return [
-            self._adopted(number, self._target(name, settings, destinations[settings.destination]))
+            self._one(number, self._target(name, settings, destinations[settings.destination]))
             for number, (name, settings) in enumerate(chosen.items())
         ]
 
@@ -132,7 +132,7 @@ class Preparation:
                 next_step="Give the sync another `audience`.",
             )
 
-    def _adopted(self, number: int, target: Target) -> PreparedSync:
+    def _one(self, number: int, target: Target) -> PreparedSync:
         """Compute one sync, after reading who is in the audience that it takes over; without that nothing is sent."""
         known_by = self.wiring.known_by(target.audience.destination, target.destination.can)
         try:

@@ -169,3 +169,14 @@ def test_drift_and_forgetting_find_people_by_customer_id(agency: Agency) -> None
     assert (found["held"], found["added"], found["missing"]) == (4, ["…77"], ["…03"])
     assert held(agency) == ["1001", "1004", "5077"]
     assert (agency.folder / "register.forgot").read_text() == "1002"
+
+
+def test_an_audience_of_customer_ids_is_taken_over(agency: Agency) -> None:
+    (agency.folder / "register.json").write_text(json.dumps(["1001", "7777"]))
+    agency.add('audience_id = "register"\nadopt = true\n')
+    agency.shop.write()
+
+    [synced] = agency.sync("--force")["syncs"]
+
+    assert (synced["add"], synced["remove"], synced["unchanged"]) == (3, 1, 1)
+    assert held(agency) == ["1001", "1002", "1003", "1004"]
