@@ -277,6 +277,9 @@ def _public(name: str, value: Any) -> str:
 
 
 _OTHERS = {
+    "BOUGHT_IN_WINDOW": "A part for bases over what people bought in a setting `window`, a row per buyer: `orders`, "
+    "`spend`, `discounted_orders`, `discounted_share`, `discount_share_of_value`, `last_order_at`. It is computed once "
+    "for all segments with the same window.",
     "Connect": "What `client` is handed: `connect(base_url=…, headers={…})` returns the `Http`.",
     "Duration": "The type of a setting that is a length of time, written `30m`, `1h`, `7d` or `2w`.",
     "FACTS": "The default base of a strategy: every person's facts.",

@@ -90,6 +90,16 @@ select *, total - coalesce(refunded, 0) as net,
 from stored_orders where placed_at <= getvariable('as_of');
 create temporary view purchases as
 select person_id, placed_at, net, discount, discounted from orders where counted and person_id is not null;
+create temporary view order_totals as
+select person_id, count(*) as orders, sum(net) as spend, avg(net) as avg_order, min(placed_at) as first_order_at,
+    max(placed_at) as last_order_at, count(*) filter (discounted) as discounted_orders,
+    count(*) filter (not discounted) as full_price_orders, arg_min(net, placed_at) as first_net, min(net) as least_net
+from purchases group by person_id;
+create temporary view order_gaps as
+select person_id, median(gap) as median_days, min(gap) as shortest_days from (
+    select person_id, date_diff('microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at)
+        / 86400000000.0 as gap from purchases)
+where gap is not null group by person_id;
 create temporary view carts as
 with visible as (
     select * replace (case when updated_at <= getvariable('as_of') then updated_at end as updated_at),

@@ -22,6 +22,7 @@ from hub.api.hooks import hookimpl
 from hub.api.http import Connect, Http, Reply
 from hub.api.matching import google_identifiers, hashed, meta_identifiers
 from hub.api.segments import (
+    BOUGHT_IN_WINDOW,
     FACTS,
     Base,
     ColumnValue,
@@ -64,6 +65,7 @@ from hub.errors import (
 from hub.places import silence_permits
 
 __all__ = [
+    "BOUGHT_IN_WINDOW",
     "FACTS",
     "TABLES",
     "Answer",

@@ -186,6 +186,20 @@ class Base:
 FACTS = Base("facts", "select * from facts", "not known to the shop")
 """The default base: every person's facts."""
 
+BOUGHT_IN_WINDOW = """
+select
+    person_id, count(*) as orders, sum(net)::decimal(18, 2) as spend,
+    count(*) filter (where discounted) as discounted_orders,
+    count(*) filter (where discounted) / count(*) as discounted_share,
+    round((coalesce(sum(discount), 0) / nullif(sum(net) + coalesce(sum(discount), 0), 0))::double, 4)
+        as discount_share_of_value,
+    max(placed_at) as last_order_at
+from purchases
+where placed_at > $as_of - $window and placed_at <= $as_of
+group by person_id
+"""
+"""A part for bases over what people bought in a setting ``window``, a row per buyer; computed once for all of them."""
+
 
 class Need(StrEnum):
     """What must be true of the data for a strategy's answer to be right."""

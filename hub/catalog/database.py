@@ -24,7 +24,7 @@ from hub.errors import BusyError, HubError
 from hub.keys import install_keyed_hash
 from hub.places import silence_permits
 
-VERSION = "4"
+VERSION = "5"
 _HOLDER = re.compile(r"held in (.*?)\.? (?:However|See)|held in (.*?PID \d+\))", re.DOTALL)
 _POLL = 0.1
 

@@ -72,7 +72,7 @@ class Facts:
 
     def _write(self, wanted: frozenset[str]) -> None:
         chosen = {name: [c for c in (*counts, *others) if c in wanted] for name, (_, counts, others) in GROUPS.items()}
-        needed = [name for name, columns in chosen.items() if columns and name != "stage"]
+        needed = [name for name, columns in chosen.items() if columns and name not in {"profile", "stage"}]
         if chosen["stage"] and "orders" not in needed:
             needed.append("orders")
         joins = [sql("facts.join_group", table=f"({sql(f'facts.{name}')})", name=name) for name in needed]
@@ -80,6 +80,7 @@ class Facts:
         self._con.execute(
             sql(
                 "facts.facts",
+                people=sql("facts.profile"),
                 columns="".join(f", {column}" for column in columns),
                 joins="".join(f"\n{join}" for join in joins),
             )
@@ -91,4 +92,4 @@ class Facts:
             return f"{sql('facts.stage')} as journey_stage"
         if column in counts and table in self._seen:
             return f"coalesce({group}.{column}, 0) as {column}"
-        return f"{group}.{column}"
+        return f"p.{column}" if group == "profile" else f"{group}.{column}"

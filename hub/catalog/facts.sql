@@ -2,9 +2,10 @@
 -- Windows are half-open: as_of - N x 24 h < t <= as_of.
 
 -- name: profile
-select person_id, region, country, city, gender, locale, tags,
+select person_id, person_ref, region, country, city, gender, locale, tags,
        date_diff('year', birth_date, getvariable('today'))
-       - (case when strftime(getvariable('today'), '%m%d') < strftime(birth_date, '%m%d') then 1 else 0 end) as age
+       - (case when month(getvariable('today')) * 100 + day(getvariable('today')) < month(birth_date) * 100 + day(birth_date)
+               then 1 else 0 end) as age
 from people
 
 -- name: orders
@@ -79,7 +80,7 @@ case when starts_with(p.person_ref, 'visitor:') then 'visitor'
 
 -- name: facts
 create or replace temporary table facts as
-select p.person_id{columns} from people as p{joins}
+select p.person_id{columns} from ({people}) as p{joins}
 
 -- name: join_group
  left join {table} as {name} using (person_id)

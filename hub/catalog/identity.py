@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hub.api import Table
 from hub.catalog.blocks import one, quoted, sql, statements
 from hub.catalog.merge import Part, temporary
-from hub.catalog.tables import data_columns, listed, merged
+from hub.catalog.tables import data_columns, listed, merged, per_person
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,7 +43,7 @@ class Identity:
             self._run(block)
         self._write_shop()
         self._run("order_places")
-        self._run("purchases", gap=sql("identity.gap"), totals=sql("identity.totals"))
+        self._run("purchases", **per_person())
         self._write_visits()
         for name in ("consents", "engagement", "traits"):
             self._write_subjects(self.tables[name])

@@ -261,14 +261,17 @@ where counted and person_id is not null order by person_id, placed_at;
 create or replace table merged.order_totals as
 select {totals} from merged.purchases group by person_id;
 create or replace table merged.order_gaps as
-select person_id, median(gap) as median_days from (select person_id, {gap} as gap from merged.purchases)
-where gap is not null group by person_id
+select {gaps} from (select person_id, {gap} as gap from merged.purchases) where gap is not null group by person_id
 
 -- name: totals
 person_id, count(*) as orders, cast(sum(net) as decimal(18, 2)) as spend,
 cast(cast(sum(net) as double) / count(*) as decimal(18, 2)) as avg_order,
 min(placed_at) as first_order_at, max(placed_at) as last_order_at,
-count(*) filter (discounted) as discounted_orders, count(*) filter (not discounted) as full_price_orders
+count(*) filter (discounted) as discounted_orders, count(*) filter (not discounted) as full_price_orders,
+arg_min(net, placed_at) as first_net, min(net) as least_net
+
+-- name: gaps
+person_id, median(gap) as median_days, min(gap) as shortest_days
 
 -- name: gap
 date_diff('microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at) / 86400000000.0

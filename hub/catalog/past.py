@@ -25,6 +25,11 @@ _OVERWRITTEN: dict[str, dict[str, frozenset[str]]] = {
         _CANCELLED: frozenset({"counted", "status", "cancelled_at"}),
     },
     "purchases": {_REFUNDS: frozenset({"net"}), _CANCELLED: frozenset({"person_id", "placed_at"})},
+    "order_totals": {
+        _REFUNDS: frozenset({"spend", "avg_order", "first_net", "least_net"}),
+        _CANCELLED: frozenset({"orders", "discounted_orders", "full_price_orders", "first_order_at", "last_order_at"}),
+    },
+    "order_gaps": {_CANCELLED: frozenset({"median_days", "shortest_days"})},
     "products": {
         _PRODUCTS: frozenset({"price", "compare_at_price", "in_stock", "rating", "reviews", "collections"}),
     },

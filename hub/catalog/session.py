@@ -15,6 +15,7 @@ from hub.catalog.erasing import Holdings, dictionaries
 from hub.catalog.facts import Facts
 from hub.catalog.models import CatalogSettings, RejectedRow, TableReach, Till
 from hub.catalog.registry import Registry, naive
+from hub.catalog.tables import per_person
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,7 +53,7 @@ class Session:
         self.con.execute(sql("settings.instants_as_of"), {"value": self.as_of})
         self.con.execute(sql("settings.instants_now"), {"value": self.now})
         self.con.execute(sql("settings.today"), {"value": today})
-        for statement in statements("views.views", gap=sql("identity.gap"), totals=sql("identity.totals")):
+        for statement in statements("views.views", **per_person()):
             self.con.execute(statement)
         if one(self.con, sql("views.is_after_all_orders")) == (True,):
             for statement in statements("views.after_all_orders"):

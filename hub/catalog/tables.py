@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hub.api import TABLES, Kind, Table
-from hub.catalog.blocks import quoted
+from hub.catalog.blocks import quoted, sql
 
 TYPES = {
     Kind.TEXT: "varchar",
@@ -33,7 +33,12 @@ DERIVED = {
     },
 }
 """What is computed from a row when it is read, so that a shop with one source needs no second copy of its orders."""
-DERIVED_TABLES = {"purchases": frozenset({"orders"}), "orders_without_lines": frozenset({"orders", "order_lines"})}
+DERIVED_TABLES = {
+    "purchases": frozenset({"orders"}),
+    "order_totals": frozenset({"orders"}),
+    "order_gaps": frozenset({"orders"}),
+    "orders_without_lines": frozenset({"orders", "order_lines"}),
+}
 """What a rebuild writes beside the canonical tables for strategies to read, and which of them it is made of."""
 _NOTES = {
     "_origin": "varchar",
@@ -61,6 +66,11 @@ def definition(table: Table) -> str:
     derived = {name: kind for name, (kind, _) in DERIVED.get(table.name, {}).items()}
     columns = data_columns(table) | derived | ({"person_id": "bigint"} if derived else {}) | _NOTES
     return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+
+
+def per_person() -> dict[str, str]:
+    """Return the select lists of ``order_totals`` and ``order_gaps``, kept and as of an instant alike."""
+    return {name: sql(f"identity.{name}") for name in ("totals", "gaps", "gap")}
 
 
 def own_key(table: Table) -> tuple[str, ...]:

@@ -32,8 +32,7 @@ select person_id, max(placed_at) filter (counted and placed_at < getvariable('as
 from (select *, order_place(placed_at, country, region) as place from orders where person_id is not null)
 group by person_id;
 create or replace temporary view order_gaps as
-select person_id, median(gap) as median_days from (select person_id, {gap} as gap from purchases)
-where gap is not null group by person_id;
+select {gaps} from (select person_id, {gap} as gap from purchases) where gap is not null group by person_id;
 create or replace temporary view order_totals as select {totals} from purchases group by person_id;
 create or replace temporary view orders_without_lines as select * from merged.orders_without_lines where placed_at <= getvariable('as_of');
 create or replace temporary view identities as select * from merged.identities;

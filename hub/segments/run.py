@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -16,7 +18,15 @@ from hub.segments.narrowing import narrowed, settled
 from hub.segments.result import STALE_SOURCE, SegmentResult
 from hub.segments.session import SessionLike
 from hub.segments.statements import Operand, Query, combination, known_values, members, temporary_table
-from hub.segments.strategies import Compiled, compile_strategy, described, execute, fact_columns, keep_base, settle_rule
+from hub.segments.strategies import (
+    Compiled,
+    base_and_rule,
+    compile_strategy,
+    described,
+    execute,
+    fact_columns,
+    keep_base,
+)
 from hub.segments.words import label
 
 MAX_LAG = timedelta(hours=1)
@@ -58,7 +68,11 @@ def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str,
         if definition.strategy is not None or definition.error is not None:
             work = partial(compile_strategy, session, checker, answers, definition)
             ready[definition.name] = isolated(definition, work)
-    return ready
+    asked = Counter(each.kept_as for each in ready.values() if isinstance(each, Compiled))
+    return {
+        name: replace(each, shared=asked[each.kept_as] > 1) if isinstance(each, Compiled) else each
+        for name, each in ready.items()
+    }
 
 
 def prepare_facts(session: SessionLike, compiled: Sequence[Compiled], also: Iterable[str] = ()) -> None:
@@ -126,10 +140,10 @@ def _run_strategy(
     elif missing:
         execute(session, _empty(definition, compiled), compiled.table)
     else:
-        base = _select_members(session, definition, compiled)
+        _select_members(session, definition, compiled)
         # The facts have each person once, whatever the rule leaves of them.
         count = _size(session, definition) if compiled.reads_facts_only else _count(session, definition)
-        notes += [] if count or base is None else _never_known(session, compiled, base)
+        notes += [] if count or strategy.sql else _never_known(session, compiled)
     return SegmentResult(
         definition.name,
         table,
@@ -150,19 +164,11 @@ def _empty(definition: Definition, compiled: Compiled) -> Query:
     return temporary_table(definition.table, source)
 
 
-def _select_members(session: SessionLike, definition: Definition, compiled: Compiled) -> str | None:
-    """Fill the segment's table; return the base's table, or None for a strategy with a select of its own."""
-    evidence = compiled.strategy.evidence
-    if compiled.strategy.sql:
-        source = members(compiled.query, evidence, ())
-        execute(session, temporary_table(definition.table, source), compiled.table)
-        return None
-    base = keep_base(session, compiled)
-    rule = settle_rule(session, compiled, base)
+def _select_members(session: SessionLike, definition: Definition, compiled: Compiled) -> None:
+    source, rule = (compiled.query, ()) if compiled.strategy.sql else base_and_rule(session, compiled)
     conditions = [limit.sql(number, session.as_of) for number, limit in enumerate(rule)]
-    source = members(Query(f'"{base}"'), evidence, conditions)
-    execute(session, temporary_table(definition.table, source))
-    return base
+    chosen = members(source, compiled.strategy.evidence, conditions)
+    execute(session, temporary_table(definition.table, chosen), compiled.table)
 
 
 def _count(session: SessionLike, definition: Definition) -> int:
@@ -180,8 +186,9 @@ def _size(session: SessionLike, definition: Definition) -> int:
     return int(execute(session, known_values(definition.table, []))[0][0])
 
 
-def _never_known(session: SessionLike, compiled: Compiled, base: str) -> list[str]:
+def _never_known(session: SessionLike, compiled: Compiled) -> list[str]:
     """Name the columns of the rule that are missing for everybody, where nobody is a member."""
+    base = keep_base(session, compiled)
     columns = list(dict.fromkeys(limit.condition.column for limit in compiled.rule))
     rows, *known = execute(session, known_values(base, columns))[0]
     names = [label(column) for column, count in zip(columns, known, strict=True) if rows and not count]

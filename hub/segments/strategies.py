@@ -40,7 +40,8 @@ class Threshold:
 class Compiled:
     """A strategy ready to run on one session; ``refused`` says why it gives no answer.
 
-    ``parts`` are the parts of its base, ``rest`` the base's select without them.
+    ``parts`` are the parts of its base, ``rest`` the base's select without them; ``kept_as`` is the table that keeps
+    the base's answer where it is kept, ``shared`` says that other segments of the run ask for the same one.
     """
 
     name: str
@@ -53,6 +54,9 @@ class Compiled:
     refused: str | None = None
     parts: Mapping[str, Statement] = field(default_factory=dict)
     rest: Statement | None = None
+    digest: str = ""
+    kept_as: str = ""
+    shared: bool = False
 
     @property
     def reads_facts_only(self) -> bool:
@@ -175,7 +179,11 @@ def compile_strategy(
         bound_values(statement, values)
         rule = () if strategy.sql else tuple(_rule(strategy, values))
     notes, refused = tuple(prepared.notes), prepared.refused
-    ready = Compiled(definition.name, strategy, statement, values, rule, prepared.table, notes, refused)
+    digest = "" if prepared.table is None else _digest(prepared.table)
+    ready = Compiled(definition.name, strategy, statement, values, rule, prepared.table, notes, refused, digest=digest)
+    if refused is None and not strategy.sql:
+        kept_as = "facts" if ready.reads_facts_only else _kept_name("base", session, ready.query, digest)
+        ready = replace(ready, kept_as=kept_as)
     if strategy.sql or not strategy.base.parts:
         return ready
     parts = {name: checker.read(sql, own) for name, sql in strategy.base.parts.items()}
@@ -259,18 +267,33 @@ def keep_base(session: SessionLike, compiled: Compiled) -> str:
     The table is named after the select, the values that it names and what was prepared for it: equal bases find the
     same one. So do equal parts of bases that are not equal.
     """
-    if compiled.reads_facts_only:
-        return "facts"
-    prepared = "" if compiled.table is None else _digest(compiled.table)
-    name = _kept_name("base", session, compiled.query, prepared)
+    if not compiled.reads_facts_only:
+        answer = _over_kept_parts(session, compiled)
+        execute(session, temporary_table(compiled.kept_as, answer, replace=False), compiled.table)
+    return compiled.kept_as
+
+
+def base_and_rule(session: SessionLike, compiled: Compiled) -> tuple[Query, tuple[Threshold, ...]]:
+    """Return what to select the members from, and by which rule.
+
+    A base that nobody else asks for, and that no percentile is taken of, is not kept: of it only the members are
+    written.
+    """
+    if compiled.shared or compiled.reads_facts_only or any(limit.percentile for limit in compiled.rule):
+        base = keep_base(session, compiled)
+        return Query(f'"{base}"'), settle_rule(session, compiled, base)
+    answer = _over_kept_parts(session, compiled)
+    return Query(f"({answer.sql}\n)", answer.values), compiled.rule
+
+
+def _over_kept_parts(session: SessionLike, compiled: Compiled) -> Query:
     kept = {}
     for part, statement in compiled.parts.items():
         query = compiled.query_of_part(part)
-        table = _kept_name("part", session, query, prepared if "prepared" in statement.tables else "")
+        table = _kept_name("part", session, query, compiled.digest if "prepared" in statement.tables else "")
         execute(session, temporary_table(table, query, replace=False), compiled.table)
         kept[part] = f"select * from {table}"
-    execute(session, temporary_table(name, compiled.over_parts(kept), replace=False), compiled.table)
-    return name
+    return compiled.over_parts(kept)
 
 
 def _kept_name(kind: str, session: SessionLike, query: Query, prepared: str) -> str:

@@ -144,6 +144,20 @@ def test_frozen_models_move_nobody_because_others_bought(frozen: str | None, mov
     assert predicted(first["c0"]) != predicted(second["c0"])
 
 
+def test_a_frozen_model_is_the_one_that_a_run_at_the_beginning_of_the_period_fits() -> None:
+    shop = shop_of()
+    for number, (_, add) in enumerate(ODD.items()):
+        twice(shop, f"odd{number}")
+        add(shop, f"odd{number}")
+    began = datetime(shop.as_of.year, shop.as_of.month, 1)
+
+    with shop.session() as session, shop.session(as_of=began) as earlier:
+        notes = ran(session, defined(LikelyToReturn, frozen="month")).notes
+        assert notes == ran(earlier, defined(LikelyToReturn)).notes
+
+    assert notes[0].startswith(f"BG/NBD fitted at {began:%Y-%m-%d} 00:00 UTC")
+
+
 # Rules
 
 
@@ -216,7 +230,8 @@ def test_segments_with_the_same_horizon_share_one_scoring() -> None:
     with shop_of().session() as session:
         run_segments(session, [defined(LikelyLost), defined(LikelyToReturn), defined(TopPredictedValue, horizon="90d")])
         same = bases(session)
-        run_segments(session, [defined(LikelyLost, horizon="30d")])
+        other = [defined(LikelyLost, horizon="30d"), defined(LikelyToReturn, horizon="30d")]
+        run_segments(session, other)
 
         assert (same, bases(session)) == (1, 2)
 

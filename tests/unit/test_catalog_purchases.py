@@ -16,7 +16,11 @@ SAME = """
 select person_id, placed_at, net, discount, discounted from orders
 where counted and person_id is not null order by all
 """
-TOTALS = "select orders, spend, first_order_at, last_order_at, full_price_orders from order_totals order by person_id"
+TOTALS = """
+select orders, spend, first_order_at, last_order_at, full_price_orders, first_net, least_net
+from order_totals order by person_id
+"""
+GAPS = "select person_id, median_days, shortest_days from order_gaps"
 
 
 @pytest.fixture
@@ -66,12 +70,23 @@ def test_purchases_are_written_anew_with_every_change(shop: Shop) -> None:
 
 def test_totals_know_nothing_of_later_orders_whether_kept_or_computed(shop: Shop) -> None:
     fill(shop)
-    first = (1, 80, naive(30), naive(30), 0)
+    first = (1, 80, naive(30), naive(30), 0, 80, 80)
+    other = (1, 100, naive(20), naive(20), 1, 100, 100)
 
     assert shop.ask(TOTALS, as_of=days(25)) == [first]
-    assert shop.ask(TOTALS, as_of=NOW) == [(2, 180, naive(30), naive(10), 1), (1, 100, naive(20), naive(20), 1)]
-    assert shop.ask(TOTALS, as_of=days(-4)) == [(3, 280, naive(30), naive(-3), 1), (1, 100, naive(20), naive(20), 1)]
+    assert shop.ask(TOTALS, as_of=NOW) == [(2, 180, naive(30), naive(10), 1, 80, 80), other]
+    assert shop.ask(TOTALS, as_of=days(-4)) == [(3, 280, naive(30), naive(-3), 1, 80, 80), other]
     assert shop.ask(TOTALS, as_of=days(-3)) == shop.ask(TOTALS, as_of=days(-4))
+
+
+def test_gaps_know_nothing_of_later_orders_whether_kept_or_computed(shop: Shop) -> None:
+    fill(shop)
+    (person,) = {row[0] for row in shop.ask(GAPS, as_of=NOW)}
+
+    assert shop.ask(GAPS, as_of=days(15)) == []
+    assert shop.ask(GAPS, as_of=NOW) == [(person, 20.0, 20.0)]
+    assert shop.ask(GAPS, as_of=days(-3)) == [(person, 16.5, 13.0)]
+    assert shop.ask(GAPS, as_of=days(-4)) == shop.ask(GAPS, as_of=days(-3))
 
 
 def test_a_shop_without_orders_has_no_purchases(shop: Shop) -> None:

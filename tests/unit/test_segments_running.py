@@ -166,11 +166,39 @@ def test_equal_parts_of_bases_that_differ_are_computed_once() -> None:
     shop.order(2, DAY, 10)
 
     run(shop, defined(some, number=0), defined(some, "more", number=1))
-    assert (kept(shop, "base"), kept(shop, "part")) == (2, 2)
+    assert kept(shop, "part") == 2
 
     run(shop, defined(some, "shorter", number=1, window="1h"))
-    assert (kept(shop, "base"), kept(shop, "part")) == (3, 3)
+    assert kept(shop, "part") == 3
     assert evidence(shop, defined(some, number=1)) == {1: {"n": 2, "bar": 1}}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "tables"),
+    [
+        pytest.param((1,), 0, id="asked for once"),
+        pytest.param((1, 2), 1, id="asked for twice"),
+        pytest.param((api.percentile("n", 50),), 1, id="a percentile is taken of it"),
+        pytest.param((9,), 1, id="nobody fits, so it is looked at once more"),
+    ],
+)
+def test_a_base_is_kept_only_where_more_than_the_members_is_asked_of_it(bounds: tuple[Any, ...], tables: int) -> None:
+    base = api.Base("orders", "select person_id, count(*) as n from orders group by 1", "none")
+    shop = Shop(people=[1, 2])
+    shop.order(1, DAY, 10)
+    shop.order(1, DAY, 10)
+    shop.order(2, DAY, 10)
+
+    found = run(
+        shop,
+        *(
+            defined(strategy(f"s{number}", base=base, rule=(api.at_least("n", bound),), evidence=("n",)))
+            for number, bound in enumerate(bounds)
+        ),
+    )
+
+    assert kept(shop, "base") == tables
+    assert [each.members for each in found.values()] == [{1: 2, 2: 1, 9: 0}.get(bound, 2) for bound in bounds]
 
 
 def test_a_base_of_parts_explains_itself_and_says_what_it_reads() -> None:

@@ -17,8 +17,8 @@ from scipy.special import digamma, expit, gammaln
 from hub_predicted.likelihood import Array, Found, Score, best_start, maximise
 
 FEWEST_NODES, MOST_NODES = 8, 512
-CHUNK = 1 << 15
-SAMPLE, ENOUGH = 5_000, 100_000
+CHUNK = 1 << 13
+SAMPLE = 5_000
 STARTS = ((0.3, 0.3, 0.5, 2.0), (1.0, 1.0, 1.0, 1.0), (1.0, 2.0, 0.1, 3.0))
 
 
@@ -69,16 +69,23 @@ class BgNbd:
         return alive
 
     def probability_of_return(self, customers: Histories, weeks: float) -> Array:
-        """Return the probability of at least one purchase within so many weeks from now.
+        """Return the probability of at least one purchase within so many weeks from now."""
+        returns: Array = self.probability_alive(customers) * self.return_if_alive(customers, weeks)
+        return returns
 
-        Somebody alive stays so until the next purchase, so it is being alive times not waiting longer than that.
-        """
+    def return_if_alive(self, customers: Histories, weeks: float) -> Array:
+        """Return that probability for customers who are alive: they stay so until the next purchase."""
         waits = np.log1p(weeks / (self.alpha + customers.age)) * (self.r + customers.repeats)
-        returns: Array = self.probability_alive(customers) * -np.expm1(-waits)
+        returns: Array = -np.expm1(-waits)
         return returns
 
     def expected_purchases(self, customers: Histories, weeks: float) -> Array:
-        """Return how many purchases to expect of each customer within so many weeks from now (equation 10).
+        """Return how many purchases to expect of each customer within so many weeks from now (equation 10)."""
+        expected: Array = self.probability_alive(customers) * self.purchases_if_alive(customers, weeks)
+        return expected
+
+    def purchases_if_alive(self, customers: Histories, weeks: float) -> Array:
+        """Return that number for customers who are alive.
 
         Given that a customer is alive, the rate is again gamma (r + x, alpha + T), the probability p of leaving beta
         (a, b + x), and independent of it; over the rate the mean is (1 - (1 + p * t / (alpha + T)) ** -(r + x)) / p.
@@ -95,16 +102,14 @@ class BgNbd:
                 reach = weeks / (self.alpha + customers.age[some])
                 waits = np.log1p(reach[:, None] * p) * (self.r + repeats)
                 expected[some] = (-np.expm1(-waits) / p) @ weights
-        return expected * self.probability_alive(customers)
+        return expected
 
 
 def fit_buying(customers: Histories) -> tuple[BgNbd, Found]:
     """Fit the model by maximum likelihood; the log-likelihood is that of times in weeks.
 
-    Of more customers than enough every n-th is taken, in the order given. Inside, times are measured in the mean age
-    of the customers, so that all parameters are near 1.
+    Inside, times are measured in the mean age of the customers, so that all parameters are near 1.
     """
-    customers = customers.thinned(ENOUGH)
     scale = float(customers.age.mean())
     thin = customers.thinned(SAMPLE)
     start = best_start(_score(_scaled(thin, scale)), STARTS)

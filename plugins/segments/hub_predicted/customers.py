@@ -69,7 +69,7 @@ class FromPurchases(api.Segment[ConfigT], Generic[ConfigT]):
                 raise
             return api.Prepared(refused=missing)
         instant = beginning(as_of, self.config.frozen)
-        forecast = catalog.once(fitted, instant)
+        forecast = catalog.once(fitted, instant, as_of)
         refused = forecast.refused or (forecast.no_worth if self.by_value else None) or self._too_regular(forecast)
         if refused is not None:
             return api.Prepared(refused=refused)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +12,7 @@ import pyarrow as pa
 from hub import api
 from hub_predicted.buying import BgNbd, fit_buying
 from hub_predicted.likelihood import Array, Found
-from hub_predicted.purchases import FEWEST_PURCHASES, Customers, Regularity, read_past, regularity, span
+from hub_predicted.purchases import Customers, Regularity, Sample, everybody, sample
 from hub_predicted.worth import GammaGamma, fit_worth
 
 WEEK = timedelta(weeks=1)
@@ -26,6 +25,7 @@ FEWEST_CAME_TWICE = 20
 SHORTEST_HISTORY = timedelta(days=180)
 LONGEST_SILENCE = timedelta(days=30)
 
+ENOUGH = 50_000
 OFF = 0.25
 CORRELATED = 0.3
 NOBODY = Regularity(0, 0)
@@ -40,7 +40,7 @@ class Forecast:
         notes: parameters and how well they did, in words.
         refused: why nothing can be predicted.
         worth: None where only the value of purchases cannot; ``no_worth`` says why.
-        history: how long before the instant the first order was; ``cut`` is where the trial began.
+        history: how long before the instant the first purchase was.
     """
 
     buying: BgNbd | None = None
@@ -50,57 +50,49 @@ class Forecast:
     no_worth: str | None = None
     regularity: Regularity = NOBODY
     history: timedelta = timedelta(0)
-    cut: datetime | None = None
 
 
-def fitted(catalog: api.Reader, instant: datetime) -> Forecast:
-    """Fit the models to what was known at an instant."""
-    first, last = span(catalog, instant)
-    if first is None or last is None:
+def fitted(catalog: api.Reader, instant: datetime, as_of: datetime) -> Forecast:
+    """Fit the models to what was known at an instant, in a run as of the same or a later one."""
+    customers = catalog.once(everybody, instant, as_of).customers
+    if not len(customers):
         return Forecast(refused="too_little_data: nobody has bought anything yet")
-    history = instant - first
-    trial = min(TRIAL, history / 4)
-    past = catalog.once(read_past, instant, instant - trial)
-    refused = _too_little(past.now, history, instant - last)
+    ages = customers.histories.age
+    history, silence = float(ages.max()) * WEEK, float((ages - customers.histories.recency).min()) * WEEK
+    refused = _too_little(customers, history, silence)
     if refused is not None:
         return Forecast(refused=refused)
-    often = int((past.now.histories.repeats >= FEWEST_PURCHASES - 1).sum())
-    # The fits do not need each other or the catalog, and numpy lets threads work side by side.
-    with ThreadPoolExecutor() as threads:
-        fit = threads.submit(fit_buying, past.now.histories)
-        fit_of_worth = threads.submit(_worth, past.now)
-        tried = threads.submit(_trial, past.then, trial)
-        regular = regularity(catalog, instant, often)
-    buying, found = fit.result()
+    trial = min(TRIAL, history / 4)
+    some = sample(catalog, instant, as_of, instant - trial, -(-len(customers) // ENOUGH))
+    buying, found = fit_buying(some.now.histories)
     if not found.converged:
         return Forecast(refused="no_convergence: no parameters of BG/NBD fit these orders best")
-    worth, no_worth, worth_notes = fit_of_worth.result()
-    notes = (_told_buying(past.now, found, first, instant), *worth_notes, *tried.result())
-    return Forecast(buying, worth, notes, None, no_worth, regular, history, instant - trial)
+    worth, no_worth, worth_notes = _worth(some.now)
+    notes = (_told_buying(customers, found, instant - history, instant), *worth_notes, *_trial(some, trial))
+    return Forecast(buying, worth, notes, None, no_worth, some.regularity, history)
 
 
 def scores(catalog: api.Reader, instant: datetime, as_of: datetime, horizon: timedelta) -> Any:
     """Return probabilities and expectations of every customer as of an instant, by the models fitted at another."""
-    forecast = catalog.once(fitted, instant)
-    if forecast.buying is None or forecast.cut is None:
+    forecast = catalog.once(fitted, instant, as_of)
+    if forecast.buying is None:
         raise ValueError(f"nothing was fitted: {forecast.refused}")
-    cut = forecast.cut if as_of == instant else as_of
-    customers, weeks = catalog.once(read_past, as_of, cut).now, horizon / WEEK
-    histories = customers.histories
-    alive = np.where(histories.repeats > 0, forecast.buying.probability_alive(histories), np.nan)
-    expected = forecast.buying.expected_purchases(histories, weeks)
+    bought, weeks = catalog.once(everybody, as_of, as_of), horizon / WEEK
+    customers, histories = bought.customers, bought.customers.histories
+    alive = forecast.buying.probability_alive(histories)
+    expected = alive * forecast.buying.purchases_if_alive(histories, weeks)
     value = np.full(len(histories), np.nan)
     if forecast.worth is not None:
         value = expected * forecast.worth.expected_worth(histories.repeats, customers.worth)
     columns = {
-        "probability_alive": np.round(alive, 4),
-        "return_probability": np.round(forecast.buying.probability_of_return(histories, weeks), 4),
+        "probability_alive": np.round(np.where(histories.repeats > 0, alive, np.nan), 4),
+        "return_probability": np.round(alive * forecast.buying.return_if_alive(histories, weeks), 4),
         "expected_purchases": np.round(expected, 4),
         "expected_value": np.round(value, 2),
     }
     return pa.table(
         {
-            "person_id": pa.array(customers.people),
+            "person_id": pa.array(bought.people),
             **{name: pa.array(values, from_pandas=True) for name, values in columns.items()},
         }
     )
@@ -109,7 +101,7 @@ def scores(catalog: api.Reader, instant: datetime, as_of: datetime, horizon: tim
 def _too_little(customers: Customers, history: timedelta, silence: timedelta) -> str | None:
     day = timedelta(days=1)
     asked = (
-        (len(customers.histories), FEWEST_CUSTOMERS, "customers with a purchase"),
+        (len(customers), FEWEST_CUSTOMERS, "customers with a purchase"),
         (customers.came_back, FEWEST_CAME_BACK, "who came back"),
         (customers.came_twice, FEWEST_CAME_TWICE, "with three purchases or more"),
         (int(history / day), int(SHORTEST_HISTORY / day), "days of history"),
@@ -124,14 +116,14 @@ def _told_buying(customers: Customers, found: Found, first: datetime, instant: d
     values = zip(("r", "alpha", "a", "b"), found.parameters, found.errors or (None,) * 4, strict=True)
     unsure = "" if found.errors else "; the orders do not pin the parameters down one by one, the predictions they do"
     return (
-        f"BG/NBD fitted at {instant:%Y-%m-%d %H:%M} UTC to {len(customers.histories):,} customers, "
+        f"BG/NBD fitted at {instant:%Y-%m-%d %H:%M} UTC to {len(customers):,} customers, "
         f"{customers.came_back:,} of whom came back, since {first:%Y-%m-%d}: {_listed(values)} (weeks), "
         f"log-likelihood {found.log_likelihood:,.1f}{_of(found, customers)}{unsure}"
     )
 
 
 def _of(found: Found, customers: Customers) -> str:
-    return "" if found.cases == len(customers.histories) else f" of {found.cases:,} of them"
+    return "" if found.cases == len(customers) else f" of {found.cases:,} of them"
 
 
 def _listed(values: Any) -> str:
@@ -167,18 +159,18 @@ def _correlation(first: Array, second: Array) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _trial(then: Customers, length: timedelta) -> tuple[str, ...]:
+def _trial(some: Sample, length: timedelta) -> tuple[str, ...]:
     """Say how the models would have done: fitted without the last weeks, held against them."""
-    days = int(length / timedelta(days=1))
-    if len(then.histories) < FEWEST_CUSTOMERS / 2 or then.came_back < FEWEST_CAME_BACK / 2:
+    days, then = int(length / timedelta(days=1)), some.then
+    if len(then) < FEWEST_CUSTOMERS / 2 or then.came_back < FEWEST_CAME_BACK / 2:
         return (f"not tried on the last {days} days: too few had bought before",)
     buying, _ = fit_buying(then.histories)
     expected = buying.expected_purchases(then.histories, length / WEEK)
-    came, predicted = float(then.bought.sum()), float(expected.sum())
+    came, predicted = float(some.bought.sum()), float(expected.sum())
     told = (
         f"tried on the last {days} days, fitted without them: {predicted:,.0f} purchases predicted, {came:,.0f} came"
-        f"{_spend(then, expected)}; by purchases before: {_by_group(then, expected)}; the fifth of the customers with "
-        f"the highest predictions made {_of_the_top(expected, then.bought):.0%} of them"
+        f"{_spend(some, expected)}; by purchases before: {_by_group(some, expected)}; the fifth of the customers with "
+        f"the highest predictions made {_of_the_top(expected, some.bought):.0%} of them"
     )
     off = predicted / came - 1 if came else np.inf
     if abs(off) <= OFF:
@@ -187,21 +179,22 @@ def _trial(then: Customers, length: timedelta) -> tuple[str, ...]:
     return (told, f"the trial was off ({by}): take probabilities as a ranking, not at their word, and mind the season")
 
 
-def _spend(then: Customers, expected: Array) -> str:
+def _spend(some: Sample, expected: Array) -> str:
+    then = some.then
     again = then.histories.repeats > 0
     model, found = fit_worth(then.histories.repeats[again], then.worth[again])
     if not found.converged or model.mean is None:
         return ""
     predicted = float((expected * model.expected_worth(then.histories.repeats, then.worth)).sum())
-    return f", worth {predicted:,.0f} and {float(then.spent.sum()):,.0f}"
+    return f", worth {predicted:,.0f} and {float(some.spent.sum()):,.0f}"
 
 
-def _by_group(then: Customers, expected: Array) -> str:
-    purchases = then.histories.repeats + 1
+def _by_group(some: Sample, expected: Array) -> str:
+    purchases = some.then.histories.repeats + 1
     parts = []
     for fewest, most, name in GROUPS:
         chosen = (purchases >= fewest) & (purchases <= most)
-        parts.append(f"{name}: {expected[chosen].sum():,.0f} and {then.bought[chosen].sum():,.0f}")
+        parts.append(f"{name}: {expected[chosen].sum():,.0f} and {some.bought[chosen].sum():,.0f}")
     return ", ".join(parts)
 
 

@@ -12,47 +12,69 @@ from hub import api
 from hub_predicted.buying import Histories
 from hub_predicted.likelihood import Array
 
-# A purchase is a day (UTC) with counted orders that are worth something together: a split order is one decision, and
-# a gift or an order paid back in full none.
-_BY_DAY = """
+FEWEST_PURCHASES = 4
+SPREAD = 0.15
+
+# A purchase is a day (UTC) with counted orders that are worth something together, at the time of the first of them: a
+# split order is one decision, and a gift or an order paid back in full none.
+_DAYS = """
     select person_id, min(placed_at) as bought_at, sum(net) as worth
     from purchases semi join {people} using (person_id)
     where placed_at <= $instant::timestamp
     group by person_id, placed_at::date
     having sum(net) > 0
 """
+_HISTORY = """
+    (purchases - 1)::double as repeats,
+    date_diff('microsecond', first_at, last_at) / 604800000000.0 as recency,
+    date_diff('microsecond', first_at, $instant::timestamp) / 604800000000.0 as age,
+    case when purchases > 1 then (spent - first_worth)::double / (purchases - 1) end as worth
+"""
 # Nearly everybody's orders are a day each and worth something: only the others' need to be put together by day.
-_HISTORIES = f"""
-with others as materialized (
-    select distinct person_id from (
-        select person_id, net, placed_at::date = lag(placed_at) over (
-            partition by person_id order by placed_at)::date as same_day
-        from purchases where placed_at <= $instant::timestamp)
-    where same_day or net <= 0
+_CUSTOMERS = f"""
+with {{earlier}} odd as materialized (
+    select person_id from order_totals left join order_gaps using (person_id)
+    where least_net <= 0 or shortest_days < 1
 ),
-days as (
-    select person_id, placed_at as bought_at, net as worth
-    from purchases anti join others using (person_id)
-    where placed_at <= $instant::timestamp
+days as ({_DAYS.format(people="odd")}),
+customers as (
+    select
+        person_id, count(*) as purchases, min(bought_at) as first_at, max(bought_at) as last_at,
+        sum(worth) as spent, arg_min(worth, bought_at) as first_worth
+    from days
+    group by person_id
     union all
-    {_BY_DAY.format(people="others").strip()}
+    select person_id, orders, first_order_at, last_order_at, spend, first_net
+    from order_totals anti join odd using (person_id)
+)
+select person_id, {_HISTORY}
+from customers
+"""
+# Every n-th by when they bought first, in an order that does not depend on who is who.
+_SAMPLE = f"""
+with {{earlier}} picked as materialized (
+    select person_id from order_totals
+    qualify row_number() over (order by first_order_at, last_order_at, orders, spend, person_id) % $every = 0
+),
+days as ({_DAYS.format(people="picked")}),
+gaps as (
+    select *, date_diff('microsecond', lag(bought_at) over (
+        partition by person_id order by bought_at), bought_at)::double as gap
+    from days
 ),
 customers as (
     select
         person_id, count(*) as purchases, min(bought_at) as first_at, max(bought_at) as last_at,
         sum(worth) as spent, arg_min(worth, bought_at) as first_worth,
+        case when count(*) >= $fewest then stddev_samp(gap) / avg(gap) end as spread,
         count(*) filter (bought_at <= $cut::timestamp) as purchases_then,
         max(bought_at) filter (bought_at <= $cut::timestamp) as last_then,
         sum(worth) filter (bought_at <= $cut::timestamp) as spent_then
-    from days
+    from gaps
     group by person_id
 )
 select
-    person_id,
-    (purchases - 1)::double as repeats,
-    date_diff('microsecond', first_at, last_at) / 604800000000.0 as recency,
-    date_diff('microsecond', first_at, $instant::timestamp) / 604800000000.0 as age,
-    case when purchases > 1 then (spent - first_worth)::double / (purchases - 1) end as worth,
+    {_HISTORY}, spread,
     case when purchases_then > 0 then (purchases_then - 1)::double end as repeats_then,
     date_diff('microsecond', first_at, last_then) / 604800000000.0 as recency_then,
     case when purchases_then > 0 then date_diff('microsecond', first_at, $cut::timestamp) / 604800000000.0 end
@@ -62,38 +84,29 @@ select
     (spent - coalesce(spent_then, 0))::double as spent_since
 from customers
 -- Sorted by what the fit sees, so that it does not depend on who is who.
-order by repeats, recency, age, worth, person_id
+order by repeats, recency, age, worth, repeats_then, recency_then, worth_then, spent_since
 """
-_SPAN = """
-select min(placed_at) as first_at, max(placed_at) as last_at
-from purchases
-where net > 0 and placed_at <= $instant::timestamp
+# The same of an instant before the run's, for which nothing is kept ready.
+_EARLIER = """
+order_totals as materialized (
+    select
+        person_id, count(*) as orders, sum(net) as spend, min(placed_at) as first_order_at,
+        max(placed_at) as last_order_at, arg_min(net, placed_at) as first_net, min(net) as least_net
+    from purchases
+    where placed_at <= $instant::timestamp
+    group by person_id
+),
+order_gaps as (
+    select person_id, min(gap) as shortest_days
+    from (
+        select person_id, date_diff('microsecond', lag(placed_at) over (
+            partition by person_id order by placed_at), placed_at) / 86400000000.0 as gap
+        from purchases
+        where placed_at <= $instant::timestamp)
+    where gap is not null
+    group by person_id
+),
 """
-_REGULAR = f"""
--- Of many every n-th, by the second in which they came first: that does not depend on who is who. Whoever has no order
--- at such a second did not come first in one, and need not be put together by day.
-with perhaps as (
-    select distinct person_id from purchases
-    where placed_at <= $instant::timestamp and epoch_us(placed_at) // 1000000 % $every = 0
-),
-days as ({_BY_DAY.format(people="perhaps")}),
-often as (
-    select person_id from days group by person_id
-    having count(*) >= $fewest and epoch_us(min(bought_at)) // 1000000 % $every = 0
-),
-gaps as (
-    select person_id, date_diff('microsecond', lag(bought_at) over (
-        partition by person_id order by bought_at), bought_at)::double as gap
-    from days semi join often using (person_id)
-),
-spread as (
-    select person_id, stddev_samp(gap) / avg(gap) as spread from gaps where gap is not null group by person_id
-)
-select count(*) as people, count(*) filter (spread <= $spread) as regular from spread
-"""
-FEWEST_PURCHASES = 4
-SPREAD = 0.15
-ENOUGH = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +114,15 @@ class Customers:
     """Customers with a purchase, an array place each.
 
     Attributes:
-        people: their person_ids.
         histories: when they bought.
         worth: mean worth of a repeat purchase; NaN without one.
-        bought, spent: purchases, and money for them, after the instant that the histories end at.
     """
 
-    people: Any
     histories: Histories
     worth: Array
-    bought: Array
-    spent: Array
+
+    def __len__(self) -> int:
+        return len(self.histories)
 
     @property
     def came_back(self) -> int:
@@ -123,11 +134,11 @@ class Customers:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """Customers as they are at an instant, and as they were at an earlier one, with what they bought since."""
+class Everybody:
+    """All customers at an instant, with their person_ids."""
 
-    now: Customers
-    then: Customers
+    people: Any
+    customers: Customers
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,44 +153,51 @@ class Regularity:
         return self.regular / self.people if self.people else 0.0
 
 
-def span(catalog: api.Reader, instant: datetime) -> tuple[datetime | None, datetime | None]:
-    """Return when the first and the last order by an instant were placed."""
-    found = catalog.table(_SPAN, {"instant": instant}).to_pylist()[0]
-    return found["first_at"], found["last_at"]
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Customers at an instant, and as they were at an earlier one.
 
-
-def read_past(catalog: api.Reader, instant: datetime, cut: datetime) -> Past:
-    """Read the customers' purchases up to an instant, and those up to an earlier cut."""
-    table = catalog.table(_HISTORIES, {"instant": instant, "cut": cut})
-    column = {name: table.column(name).to_numpy() for name in table.column_names}
-    nothing = np.zeros(len(column["age"]))
-    now = Customers(
-        column["person_id"],
-        Histories(column["repeats"], column["recency"], column["age"]),
-        column["worth"],
-        nothing,
-        nothing,
-    )
-    known = ~np.isnan(column["repeats_then"])
-    then = {name: column[name][known] for name in table.column_names}
-    return Past(
-        now,
-        Customers(
-            then["person_id"],
-            Histories(then["repeats_then"], then["recency_then"], then["age_then"]),
-            then["worth_then"],
-            then["purchases_since"],
-            then["spent_since"],
-        ),
-    )
-
-
-def regularity(catalog: api.Reader, instant: datetime, often: int) -> Regularity:
-    """Count who bought on at least four days, and whose times between them differ by less than random ones do.
-
-    ``often`` is how many bought so often; of many more than enough some are looked at.
+    Attributes:
+        bought, spent: of those of then, purchases and money for them since.
+        regularity: of those who bought on at least four days, whose times between them differ by less than random
+            ones do.
     """
-    every = max(1, often // ENOUGH)
-    values = {"instant": instant, "fewest": FEWEST_PURCHASES, "spread": SPREAD, "every": every}
-    found = catalog.table(_REGULAR, values).to_pylist()[0]
-    return Regularity(found["people"], found["regular"])
+
+    now: Customers
+    then: Customers
+    bought: Array
+    spent: Array
+    regularity: Regularity
+
+
+def everybody(catalog: api.Reader, instant: datetime, as_of: datetime) -> Everybody:
+    """Read all customers' purchases up to an instant, in a run as of the same or a later one."""
+    found = _columns(catalog, _CUSTOMERS, as_of, {"instant": instant})
+    return Everybody(found["person_id"], _customers(found))
+
+
+def sample(catalog: api.Reader, instant: datetime, as_of: datetime, cut: datetime, every: int) -> Sample:
+    """Read every n-th customer's purchases up to an instant, and those up to an earlier cut."""
+    values = {"instant": instant, "cut": cut, "every": every, "fewest": FEWEST_PURCHASES}
+    found = _columns(catalog, _SAMPLE, as_of, values)
+    known = ~np.isnan(found["repeats_then"])
+    then = {name: values[known] for name, values in found.items()}
+    spread = found["spread"][~np.isnan(found["spread"])]
+    return Sample(
+        _customers(found),
+        _customers(then, "_then"),
+        then["purchases_since"],
+        then["spent_since"],
+        Regularity(len(spread), int((spread <= SPREAD).sum())),
+    )
+
+
+def _columns(catalog: api.Reader, sql: str, as_of: datetime, values: dict[str, Any]) -> dict[str, Any]:
+    earlier = _EARLIER if values["instant"] < as_of else ""
+    table = catalog.table(sql.format(earlier=earlier), values)
+    return {name: table.column(name).to_numpy() for name in table.column_names}
+
+
+def _customers(columns: dict[str, Any], when: str = "") -> Customers:
+    repeats, recency, age, worth = (columns[f"{name}{when}"] for name in ("repeats", "recency", "age", "worth"))
+    return Customers(Histories(repeats, recency, age), worth)

@@ -14,7 +14,7 @@ from scipy.special import digamma, gammaln
 
 from hub_predicted.likelihood import Array, Found, Score, best_start, dot, maximise
 
-SAMPLE, ENOUGH = 5_000, 100_000
+SAMPLE = 5_000
 STARTS = ((2.0, 2.0, 1.0), (6.0, 4.0, 0.5), (0.7, 3.0, 2.0))
 
 
@@ -46,12 +46,7 @@ class GammaGamma:
 
 
 def fit_worth(purchases: Array, worth: Array) -> tuple[GammaGamma, Found]:
-    """Fit the model by maximum likelihood to customers with purchases.
-
-    Of more than enough every n-th is taken, in the order given. Inside, values are measured in their mean.
-    """
-    every = -(-len(worth) // ENOUGH)
-    purchases, worth = purchases[::every], worth[::every]
+    """Fit the model by maximum likelihood to customers with purchases; inside, values are measured in their mean."""
     scale = float(worth.mean())
     step = -(-len(worth) // SAMPLE)
     start = best_start(_score(purchases[::step], worth[::step] / scale), STARTS)

@@ -39,9 +39,7 @@ prices_of_lines = api.Base(
             group by person_id
         ),
         buyers as (
-            select person_id, max(placed_at) as last_order_at from purchases
-            where placed_at > $as_of - $window and placed_at <= $as_of
-            group by person_id
+            select person_id, last_order_at from order_totals where last_order_at > $as_of - $window
         )
         select person_id, average_price, coalesce(lines, 0) as lines, last_order_at
         from buyers left join lines using (person_id)

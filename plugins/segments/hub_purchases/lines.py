@@ -71,7 +71,7 @@ bought_line = api.Base(
         group by person_id
     ),
     buyers as (
-        select distinct person_id from purchases where placed_at <= $as_of
+        select person_id from order_totals
     )
     select
         person_id, coalesce(line_orders, 0) as line_orders, round(worth, 2)::decimal(18, 2) as line_spend, line_at,
@@ -127,7 +127,7 @@ bought_one_and_other = api.Base(
         select person_id, count(*) as orders from orders_without_lines where placed_at <= $as_of group by person_id
     ),
     buyers as (
-        select distinct person_id from purchases where placed_at <= $as_of
+        select person_id from order_totals
     )
     select
         person_id, coalesce(line_orders, 0) as line_orders, line_title, line_at,

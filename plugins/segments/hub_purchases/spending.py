@@ -22,20 +22,7 @@ orders_in_window = api.Base(
     )
     select * from bought anti join left_out using (person_id)
     """,
-    parts={
-        "bought": """
-        select
-            person_id, count(*) as orders, sum(net)::decimal(18, 2) as spend,
-            count(*) filter (where discounted) as discounted_orders,
-            count(*) filter (where discounted) / count(*) as discounted_share,
-            round((coalesce(sum(discount), 0) / nullif(sum(net) + coalesce(sum(discount), 0), 0))::double, 4)
-                as discount_share_of_value,
-            max(placed_at) as last_order_at
-        from purchases
-        where placed_at > $as_of - $window and placed_at <= $as_of
-        group by person_id
-        """
-    },
+    parts={"bought": api.BOUGHT_IN_WINDOW},
     absent="no counted order in the last {window}",
     units={
         "orders": "orders",

@@ -30,31 +30,32 @@ def scored(value: str, cuts: str) -> str:
     return " + ".join(("1", *(f"coalesce(({cuts})[{n}] < {value}, false)::bigint" for n in range(1, MOST_CUTS + 1))))
 
 
-# Cut points by nearest rank: of n values sorted ascending those at ranks ceil(k / scale x n), k from 1 to scale - 1.
+# The totals of the run are kept ready; those of an earlier instant are not.
+_NOW = "select person_id, last_order_at from order_totals"
+_EARLIER = """
+select person_id, max(placed_at) as last_order_at from purchases
+where placed_at <= $instant::timestamp
+group by person_id
+"""
 _CUTS = f"""
-with bought as materialized (
-    select
-        person_id,
-        -date_diff('microsecond', max(placed_at), $instant::timestamp) as recency,
-        count(*) filter (where placed_at > $instant::timestamp - $window) as frequency,
-        coalesce(sum(net) filter (where placed_at > $instant::timestamp - $window), 0) as monetary
+with buyers as ({{buyers}}),
+lately as (
+    select person_id, count(*) as orders, sum(net) as spend
     from purchases
-    where placed_at <= $instant::timestamp
+    where placed_at > $instant::timestamp - $window and placed_at <= $instant::timestamp
     group by person_id
 ),
-sorted as (
+bought as materialized (
     select
-        list_sort(list(recency)) as recencies, list_sort(list(frequency)) as frequencies,
-        list_sort(list(monetary)) as spends,
-        list_transform(range(1, $scale), lambda k: (k * count(*) + $scale - 1) // $scale) as ranks
-    from bought
+        -date_diff('microsecond', last_order_at, $instant::timestamp) as recency,
+        coalesce(orders, 0) as frequency, coalesce(spend, 0) as monetary
+    from buyers left join lately using (person_id)
 ),
 cuts as (
     select
-        list_transform(ranks, lambda r: recencies[r]) as recency_cuts,
-        list_transform(ranks, lambda r: frequencies[r]) as frequency_cuts,
-        list_transform(ranks, lambda r: spends[r]) as monetary_cuts
-    from sorted
+        quantile_disc(recency, $shares) as recency_cuts, quantile_disc(frequency, $shares) as frequency_cuts,
+        quantile_disc(monetary, $shares) as monetary_cuts
+    from bought
 )
 select
     recency_cuts, frequency_cuts, monetary_cuts,
@@ -91,15 +92,24 @@ class CutPoints:
         )
 
 
-def measure(catalog: api.Reader, instant: datetime, window: timedelta, scale: int) -> CutPoints:
-    """Measure the cut points on everybody who had bought by an instant."""
-    rows = catalog.table(_CUTS, {"instant": instant, "window": window, "scale": scale}).to_pylist()
+def measure(catalog: api.Reader, instant: datetime, as_of: datetime, window: timedelta, scale: int) -> CutPoints:
+    """Measure the cut points on everybody who had bought by an instant, which is the run's or earlier.
+
+    They are by nearest rank: of n values sorted ascending those at ranks ceil(k / scale x n), k from 1 to scale - 1.
+    The shares asked for lie in the middle between two ranks, so that no rounding can move a cut point by one.
+    """
+    buyers = _NOW if instant == as_of else _EARLIER
+    counted = f"select count(*) as people from ({buyers})"
+    people = catalog.table(counted, {"instant": instant}).to_pylist()[0]["people"]
+    shares = [(-(-rank * people // scale) - 0.5) / max(people, 1) for rank in range(1, scale)]
+    values = {"instant": instant, "window": window, "shares": shares}
+    rows = catalog.table(_CUTS.format(buyers=buyers), values).to_pylist() if people else []
     cuts: dict[str, list[Any]] = {measure: rows[0][f"{measure}_cuts"] if rows else [] for measure in MEASURES}
     scores: dict[str, dict[int, int]] = {measure: {} for measure in MEASURES}
     for row in rows:
         for measure, counts in scores.items():
             counts[row[measure]] = counts.get(row[measure], 0) + row["people"]
-    return CutPoints(instant, sum(row["people"] for row in rows), cuts, scores)
+    return CutPoints(instant, people, cuts, scores)
 
 
 def beginning(as_of: datetime, period: str | None) -> datetime:

@@ -17,13 +17,7 @@ FEWEST = 50
 scored_people = api.Base(
     "scores of recency, frequency and monetary value",
     f"""
-    with bought as (
-        select person_id, count(*) as orders, sum(net)::decimal(18, 2) as spend
-        from purchases
-        where placed_at > $as_of - $window and placed_at <= $as_of
-        group by person_id
-    ),
-    measured as (
+    with measured as (
         select
             people.person_id, facts.orders > 0 as has_bought, facts.last_order_at,
             coalesce(bought.orders, 0) as orders, coalesce(bought.spend, 0)::decimal(18, 2) as spend,
@@ -51,6 +45,7 @@ scored_people = api.Base(
         last_order_at, orders, spend
     from scored
     """,
+    parts={"bought": api.BOUGHT_IN_WINDOW},
     absent="not a contact known to the shop",
     units={"last_order_at": "time", "orders": "orders", "spend": "money"},
 )
@@ -106,7 +101,7 @@ class Rfm(api.Segment[RfmConfig]):
         if self.config.scoring == "fixed":
             return api.Prepared(_parameters(table, fixed_cuts(self.config, table.scale)))
         instant = beginning(as_of, self.config.frozen)
-        found = measure(catalog, instant, self.config.window, table.scale)
+        found = measure(catalog, instant, as_of, self.config.window, table.scale)
         if found.people < FEWEST:
             return api.Prepared(
                 refused=f"population_too_small: {found.people} people with a counted order by {instant:%Y-%m-%d}, "
