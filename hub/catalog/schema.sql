@@ -27,7 +27,7 @@ drop schema if exists derived cascade
 select key, value from about
 
 -- name: set_about
-insert or replace into about values ($key, $value)
+insert or replace into about select unnest($keys::varchar[]), unnest($values::varchar[])
 
 -- name: touch
 insert or replace into about values ('changed', 'yes')

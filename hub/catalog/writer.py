@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from hub.api import Page, Reach, Stream, Table
 from hub.catalog.blocks import one, sql, statements
@@ -65,8 +66,7 @@ class Writer:
         """Make what a new catalog needs, and clear up after a process that was killed."""
         for statement in statements("schema.create"):
             self.con.execute(statement)
-        for key, value in marks.items():
-            self._set_about(key, value)
+        self._set_about(marks)
         self._registry = Registry(self.con, self.now)
         known = dict(self._settings.sources)
         with transaction(self.con, self._registry):
@@ -157,8 +157,7 @@ class Writer:
                 rows = self.con.execute(sql("identity.found_matches")).fetchall()
                 matches = tuple(Matches(*row) for row in rows)
                 merger.clear()
-                self._set_about("changed", "no")
-                self._set_about("merged_with", mark)
+                self._set_about({"changed": "no", "merged_with": mark, "merge": uuid4().hex})
         row = one(self.con, sql("identity.summary")) or (0, 0)
         tills = tuple(Till(*till) for till in self.con.execute(sql("identity.stored_tills")).fetchall())
         return RebuildReport(changed, int(row[0]), int(row[1]), tills, matches)
@@ -201,11 +200,11 @@ class Writer:
         self._registry = Registry(self.con, self.now)
 
     def _touch(self) -> None:
-        self._set_about("changed", "yes")
+        self._set_about({"changed": "yes"})
 
     def _about(self, key: str) -> str | None:
         about: dict[str, str] = dict(self.con.execute(sql("schema.about")).fetchall())
         return about.get(key)
 
-    def _set_about(self, key: str, value: str) -> None:
-        self.con.execute(sql("schema.set_about"), {"key": key, "value": value})
+    def _set_about(self, told: Mapping[str, str]) -> None:
+        self.con.execute(sql("schema.set_about"), {"keys": list(told), "values": list(told.values())})

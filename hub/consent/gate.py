@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,27 @@ class Gate:
         cleared = Cleared(self._con, tables["$cleared"], purpose, _GATE)
         return Verdict(cleared, tables["$withheld"], counts, tuple(self._hints(purpose, cleared, counts)))
 
+    def standing(self, members: str, *, purpose: str, identify_by: tuple[str, ...]) -> str | None:
+        """Return what ``clear`` would follow from, or None where no verdicts are stored.
+
+        Equal answers mean equal verdicts: on the same members, from the same stored verdicts, with the same decided
+        about those whom this run judges anew. That costs a fraction of judging.
+
+        Raises:
+            ConfigError: there is no such purpose.
+            ValueError: a name that ``clear`` would not take.
+        """
+        stored = self._stored.get((purpose, identify_by))
+        if stored is None:
+            return None
+        tables = self._ask([members], purpose, identify_by)
+        self._run("cleared", tables | {"$stored": _NONE_STORED})
+        wanted = {"purpose": purpose, "kinds": list(identify_by)}
+        basis = self._con.execute(QUERIES["basis"], wanted).fetchall()
+        found = self._con.execute(_filled(QUERIES["standing"], tables)).fetchall()
+        self._con.execute(_filled("drop table $cleared", tables))
+        return sha256(repr((wanted, self._mark, basis, found)).encode()).hexdigest() if basis else None
+
     def count(self, segments: Sequence[str], *, purpose: str, identify_by: tuple[str, ...]) -> list[int]:
         """Return how many members of each table ``clear`` would clear, judging everybody in any of them once.
 
@@ -180,6 +202,12 @@ class Gate:
 
         Two persons at one address are both in it.
         """
+        tables = self._ask(segments, purpose, identify_by)
+        self._run("cleared", tables)
+        return tables
+
+    def _ask(self, segments: Sequence[str], purpose: str, identify_by: tuple[str, ...]) -> dict[str, str]:
+        """Judge the members of some tables of whom no stored verdict stands; return the names of the work's tables."""
         wrong = [name for name in segments if not _TABLE_NAME.fullmatch(name)]
         if wrong:
             raise ValueError(f"not the name of a table: {wrong[0]!r}")
@@ -195,7 +223,6 @@ class Gate:
         if self._narrowed and self._run("strangers").fetchall()[0][0]:
             self._merge(narrowed=False)
         self._judge(purpose, identify_by)
-        self._run("cleared", tables)
         return tables
 
     def _merge(self, *, narrowed: bool) -> None:

@@ -21,6 +21,21 @@ where mark = $mark and judged_at <= $as_of::timestamp;
 -- name: has_verdicts
 select count(*) from duckdb_tables() where schema_name = 'derived' and table_name = 'consent_verdicts';
 
+-- name: basis
+-- What the stored verdicts rest on: which merge of the catalog, and when they were made.
+select v.table_name, v.judged_at, a.value as merge
+from derived.consent_verdicts as v join about as a on a.key = 'merge'
+where v.purpose = $purpose and v.kinds = $kinds;
+
+-- name: standing
+-- The members; those of them whom no stored verdict covers, with what was decided about them; and who is known at all.
+select
+    (select count(*) || ':' || sum(hash(person_id)) || ':' || bit_xor(hash('mixed', person_id)) from consent_asked),
+    (select list(struct_pack(p := person_id, c := code::text) order by person_id) from consent_chosen),
+    (select list(struct_pack(p := person_id, k := member_key, e := email, t := phone, i := customer_id, o := own_record)
+        order by person_id) from $cleared),
+    (select count(*) from people);
+
 -- name: people
 select count(*) from merged.people;
 

@@ -69,6 +69,18 @@ class Audiences(Store):
         values = {"generation": audience.generation, "mark": mark, "until": to_micros(until)}
         self._write("audience_settle", audience.audience_id, **values)
 
+    def known(self, audience_id: int, mark: str) -> str | None:
+        """Return what was told of the audience when it was settled with this mark; None as ``is_settled`` is false."""
+        found = self._one(queries.load("audiences")["audience_known"], {"audience_id": audience_id})
+        if found is None or found[0] != mark or (found[1] is not None and found[1] <= self._now()):
+            return None
+        return str(found[2])
+
+    def set_known(self, audience: Audience, mark: str, told: str) -> None:
+        """Note what was told of an audience that was found settled as it was handed out."""
+        values = {"generation": audience.generation, "mark": mark, "told": told}
+        self._write("audience_know", audience.audience_id, **values)
+
     def rename(self, was: str, now_named: str) -> None:
         """Give a sync's audiences, held guards and schedule to its new name."""
         names = {"was": was, "now_named": now_named}

@@ -74,7 +74,8 @@ class Difference:
     ``changes`` has (member_key, op, waits) of whoever does not stay as they are. ``withheld`` counts codes,
     ``withheld_table`` has (person_id, code); ``removals`` is the table of leaving members (member_key, demanded).
     ``settled`` says that the audience holds the cleared members as they are and nothing else, ``oldest`` when the one
-    it was told of longest ago was sent (only where members are refreshed).
+    it was told of longest ago was sent (only where members are refreshed). Where that was known without judging
+    anybody, there is neither ``cleared`` nor ``withheld_table``.
     """
 
     cleared: Cleared | None
@@ -87,6 +88,18 @@ class Difference:
     removals: str
     settled: bool = False
     oldest: datetime | None = None
+
+    @property
+    def is_judged(self) -> bool:
+        """Tell whether consent answered about the segment's members, now or when the same was found."""
+        return self.cleared is not None or self.settled
+
+    @property
+    def reached(self) -> int:
+        """Return how many members are cleared."""
+        if self.settled:
+            return self.unchanged
+        return 0 if self.cleared is None else len(self.cleared)
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -141,13 +154,18 @@ def diff(con: duckdb.DuckDBPyConnection, request: Request) -> Difference:
 
 def no_difference(con: duckdb.DuckDBPyConnection, number: int, judged: Judged) -> Difference:
     """Return the difference of members of whom it is known that the audience holds them as they are, and no others."""
-    names = _names(number) | {"cleared": judged.cleared.table}
+    found = as_known(con, number, len(judged.cleared), _withheld(con, judged.withheld))
+    return replace(found, cleared=judged.cleared, withheld_table=judged.withheld)
+
+
+def as_known(con: duckdb.DuckDBPyConnection, number: int, members: int, withheld: dict[str, int]) -> Difference:
+    """Return the same where nobody was judged, because it was found before that so many are held and withheld."""
+    names = _names(number)
     _run(con, "no_changes", names)
-    members = len(judged.cleared)
     return Difference(
-        cleared=judged.cleared,
-        withheld=_withheld(con, judged.withheld),
-        withheld_table=judged.withheld,
+        cleared=None,
+        withheld=withheld,
+        withheld_table=None,
         size=Size(held=members, add=0, update=0, removals=0, demanded=0),
         unchanged=members,
         waits=0,

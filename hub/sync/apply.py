@@ -81,7 +81,7 @@ class _Review:
         again = f"run `hub plan {run.wiring.client.id} --out FILE` again and review it"
         if sync.target.audience.generation != planned.generation:
             raise RefusedError(f"the audience of {sync.name} changed since the plan was made", next_step=again)
-        if sync.difference.cleared is None:
+        if not sync.difference.is_judged:
             return
         if wanted is not None:
             restrict(run.session.con, sync.difference, wanted)

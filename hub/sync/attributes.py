@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hub.catalog import FACT_COLUMNS
 from hub.config.models import SyncSettings
@@ -11,6 +12,9 @@ from hub.config.problems import suggest
 from hub.consent.cleared import Cleared
 from hub.errors import ConfigError
 from hub.segments import SegmentResult
+
+if TYPE_CHECKING:
+    import duckdb
 
 PEOPLE_COLUMNS = frozenset(
     [
@@ -72,6 +76,16 @@ def fingerprint(cleared: Cleared, attributes: Attributes, segment_table: str) ->
     names = "|".join(theirs for theirs, _, _ in attributes.columns)
     columns = ", ".join(f'{alias}."{ours}"' for _, alias, ours in attributes.columns)
     return f"{cleared.digest(columns, _joins(attributes, segment_table))} {names}"
+
+
+def digest_of_segment(con: duckdb.DuckDBPyConnection, attributes: Attributes, segment_table: str) -> str:
+    """Return what tells a segment's members and what it says of them from any others."""
+    columns = ["person_id", *(f'"{ours}"' for _, alias, ours in attributes.columns if alias == "s")]
+    told = ", ".join(columns)
+    found = con.execute(
+        f"select count(*), sum(hash({told})), bit_xor(hash('mixed', {told})) from {segment_table}"
+    ).fetchall()
+    return f"{found} {attributes.columns}"
 
 
 def attach(cleared: Cleared, attributes: Attributes, segment_table: str) -> Cleared:

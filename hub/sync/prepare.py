@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
@@ -18,11 +19,11 @@ from hub.consent.rules import PURPOSES
 from hub.consent.verdict import Verdict
 from hub.errors import ConfigError, HubError
 from hub.ledger import Audience, Ledger, MemberState
-from hub.plan.diff import Difference, Judged, Request, diff, no_difference, prepare_tables
+from hub.plan.diff import Difference, Judged, Request, as_known, diff, no_difference, prepare_tables
 from hub.plan.guards import Guard, Held, watch
 from hub.segments import SegmentResult, run_segments
 from hub.sync.adopt import adopt
-from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach, fingerprint
+from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach, digest_of_segment, fingerprint
 from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble
 from hub.sync.retired import settings_of
 from hub.sync.target import PreparedSync, Target
@@ -150,15 +151,24 @@ class Preparation:
     def _sync(self, number: int, target: Target) -> PreparedSync:
         result = self._results[target.settings.segment]
         unread = self._unread(result)
-        hints: tuple[str, ...] = ()
+        hints: Sequence[str] = ()
         if result.delivers and result.table and unread is None:
-            verdict = self._clear(result.table, target)
-            hints = verdict.hints
-            difference = self._compare(number, target, result, Judged(verdict.cleared, verdict.withheld))
+            mark = self._known_mark(target, result)
+            known = self.ledger.known(target.audience.audience_id, mark) if mark else None
+            if known is not None:
+                members, withheld, hints = json.loads(known)
+                difference = as_known(self.session.con, number, members, withheld)
+            else:
+                verdict = self._clear(result.table, target)
+                hints = verdict.hints
+                difference = self._compare(number, target, result, Judged(verdict.cleared, verdict.withheld))
         else:
+            mark = known = None
             difference = self._difference(number, target, None, stale=result.stale)
         sync = self._prepared(target, difference, result.members)
         sync.numbers.notes += hints
+        if mark and known is None and difference.settled:
+            sync.known = mark, json.dumps([difference.unchanged, difference.withheld, list(hints)])
         if result.error is not None:
             sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(result.error)
         elif unread is not None:
@@ -227,6 +237,22 @@ class Preparation:
             return None
         return f"{fingerprint(cleared, attributes, table)} {Op.UPDATE in target.destination.can.ops}"
 
+    def _known_mark(self, target: Target, result: SegmentResult) -> str | None:
+        """Return what stands for everything that the difference follows from beside the ledger, or None.
+
+        It holds as long as the catalog was not merged anew, so that nothing is read of the members but the segment's
+        own table: consent's stored verdicts and the people's own columns are what they were.
+        """
+        attributes = Attributes.of(target.settings, result, target.destination.can.attributes)
+        if target.settings.holdout or attributes.reads_facts:
+            return None
+        known_by = self.wiring.known_by(target.audience.destination, target.destination.can)
+        standing = self._open_gate().standing(str(result.table), purpose=target.purpose, identify_by=known_by)
+        if standing is None:
+            return None
+        shown = digest_of_segment(self.session.con, attributes, str(result.table))
+        return f"{standing} {shown} {Op.UPDATE in target.destination.can.ops}"
+
     def _difference(self, number: int, target: Target, judged: Judged | None, *, stale: bool) -> Difference:
         con, can, now = self.session.con, target.destination.can, self.session.now
         cooldown = target.settings.cooldown or target.destination.cooldown
@@ -266,13 +292,13 @@ class Preparation:
             target.audience.name,
             members=members,
             withheld=difference.withheld,
-            cleared=len(difference.cleared) if difference.cleared else 0,
+            cleared=difference.reached,
             add=size.add,
             update=size.update,
             remove=size.removals + size.demanded,
             unchanged=difference.unchanged,
         )
-        if difference.cleared is None:
+        if not difference.is_judged:
             # Nobody was judged: no members to tell of, and whoever is in stays but for what a record demands.
             numbers.members, numbers.unchanged = 0, size.held - size.demanded
         numbers.notes += self._unknown(target)

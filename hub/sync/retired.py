@@ -36,8 +36,10 @@ def retire_missing(wiring: Wiring, ledger: Ledger) -> Retired:
     retired = Retired()
     for audience in ledger.audiences():
         known = (audience.destination, audience.name)
+        if known in kept:
+            continue
         held = sum(number for state, number in ledger.count_members(audience.audience_id).items() if state.may_be_held)
-        if known in kept or not held:
+        if not held:
             continue
         if known in paused:
             retired.notes.append(

@@ -36,7 +36,8 @@ class PreparedSync:
     """One sync, ready to be shown or sent.
 
     ``held`` are the guards that hold it; ``waits`` is another reason why nobody may be added now. ``seen_block``
-    is the highest block number that consent saw.
+    is the highest block number that consent saw. ``known`` is what to remember of a settled audience once it was
+    written down: by what it is known again, and what was told of it.
     """
 
     target: Target
@@ -45,6 +46,7 @@ class PreparedSync:
     seen_block: int
     held: list[Held] = field(default_factory=list)
     waits: str | None = None
+    known: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -54,7 +56,7 @@ class PreparedSync:
     @property
     def is_held(self) -> bool:
         """Tell whether nothing but removals that a record demands may go."""
-        return bool(self.held) or self.difference.cleared is None or self.numbers.status is Status.FAILED
+        return bool(self.held) or not self.difference.is_judged or self.numbers.status is Status.FAILED
 
     @property
     def may_add(self) -> bool:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import duckdb
 import pytest
 
+from hub.ledger import Ledger
 from hub.sync import verdicts
 from hub.sync.numbers import SyncNumbers
+from hub.sync.run import RunOptions, run_client
 from tests.acceptance.kit import Agency, only
 
 
@@ -50,6 +55,87 @@ def test_the_second_quiet_run_reads_no_membership_and_counts_everybody(filled: A
     sync = only(filled.run().syncs)
 
     assert (sync.cleared, sync.unchanged, sync.add) == (20, 20, 0)
+
+
+def lose_verdicts(agency: Agency) -> None:
+    """Lose every stored verdict, behind the gate's back: whoever judges by them would find nobody."""
+    with duckdb.connect(agency.state / "catalog.duckdb") as catalog:
+        catalog.execute("delete from derived.verdicts_0")
+
+
+def told(sync: SyncNumbers) -> tuple[Any, ...]:
+    return sync.members, sync.cleared, sync.withheld, sync.unchanged, sync.notes
+
+
+def test_a_quiet_run_judges_nobody_again_and_tells_the_same(filled: Agency) -> None:
+    before = told(quiet(filled))
+    lose_verdicts(filled)
+
+    assert told(only(filled.run().syncs)) == before
+    assert before[:4] == (22, 20, {"NO_CONSENT": 2}, 20)
+
+
+def test_one_more_who_is_withheld_is_noticed_after_quiet_runs(filled: Agency) -> None:
+    quiet(filled)
+    filled.shop.people(1, "no", start=30)
+    write(filled)
+
+    assert only(filled.run().syncs).withheld == {"NO_CONSENT": 3}
+    assert quiet(filled).withheld == {"NO_CONSENT": 3}
+
+
+def test_whom_a_refused_run_withheld_is_written_down_again_by_the_next_that_is_not(filled: Agency) -> None:
+    for number in range(1, 6):
+        filled.shop.buy(f"p{number}@example.com", filled.clock())
+    filled.clock.go(minutes=5)
+    write(filled)
+    filled.change('plugin = "everyone"', 'plugin = "buyers"\nat_least = 0')
+    filled.run(force=True)
+    quiet(filled)
+    settings = filled.folder / "clients" / "acme.toml"
+    before = settings.read_text()
+    filled.change("at_least = 0", "at_least = 1")
+    assert only(filled.run().syncs).status == "refused"
+    assert withheld(filled) == {}
+    settings.write_text(before)
+
+    assert only(filled.run().syncs).withheld == {"NO_CONSENT": 2}
+    assert withheld(filled) == {"NO_CONSENT": 2}
+
+
+def withheld(agency: Agency) -> dict[str, int]:
+    """Return how many the ledger says are withheld."""
+    with Ledger.open(agency.state, agency.clock) as ledger:
+        return ledger.withheld_counts(only(ledger.audiences()).audience_id)
+
+
+def test_a_plan_leaves_it_to_the_next_run_to_write_down_who_is_withheld(filled: Agency) -> None:
+    quiet(filled)
+    filled.shop.people(1, "no", start=30)
+    write(filled)
+    run_client(filled.wiring(), RunOptions("plan", deliver=False))
+    run_client(filled.wiring(), RunOptions("plan", deliver=False))
+
+    filled.run()
+
+    assert withheld(filled) == {"NO_CONSENT": 3}
+
+
+def test_a_permission_that_ends_is_noticed_after_quiet_runs(filled: Agency) -> None:
+    """Bought in Canada, no other record: that permits mails for 24 months, and nothing else happens meanwhile."""
+    filled.add("\n[consent]\ncasl_implied = true\n")
+    filled.shop.customers = [replace(each, says="", country="CA") for each in filled.shop.customers]
+    for number in range(1, 6):
+        filled.shop.buy(f"p{number}@example.com", filled.clock())
+    filled.clock.go(days=1)
+    write(filled)
+    filled.run(force=True)
+    assert quiet(filled).cleared == 5
+
+    filled.clock.go(days=800)
+
+    assert only(filled.run(force=True).syncs).remove == 5
+    assert filled.held() == set()
 
 
 def test_a_changed_attribute_is_sent_after_quiet_runs(filled: Agency) -> None:

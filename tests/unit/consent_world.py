@@ -177,6 +177,7 @@ class World:
             self.con.execute(f"create table {name} ({columns})")
             self.fill(name)
         self.con.execute(_ORDER_PLACES)
+        self.con.execute("create table about as select 'merge' as key, 'first' as value")
         return self.look()
 
     def look(self) -> Gate:

@@ -390,6 +390,15 @@ class Chance:
             channel = self.one("*", "email", "ads", "sms")
             world.blocked(self.one(*known), self.one(*reasons), self.one(self.day(), self.day(), None), channel)
 
+    def block(self, world: World) -> None:
+        """Block one of the addresses that somebody has."""
+        entry = self.one(*world.rows["identities"])
+        world.blocked(entry["value"], self.one("unsubscribed", "manual", "soft_bounce"), self.one(world.as_of, None))
+
+    def leave(self, world: World) -> None:
+        """Let somebody leave the segment."""
+        world.con.execute("delete from members where person_id = ?", [self.random.randrange(1, 21)])
+
     def place(self) -> str | None:
         return self.one(None, None, "DE", "DK", "US", "US", "CA", "CA", "JP", "XX", "GB", "AU")
 
@@ -551,6 +560,36 @@ def test_stored_verdicts_say_the_same_as_judging_anew_however_much_time_goes_by(
         world.as_of = day(number)
         world.look()
         assert [*(world.ask(*wanted) for wanted in PURPOSES), withdrawals(world)] == expected
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), days=st.lists(st.sampled_from([1, 3, 4, 5, 200, 800]), min_size=2, max_size=3))
+def test_verdicts_that_follow_from_the_same_are_the_same(seed: int, days: list[int]) -> None:
+    """Time goes by, people are blocked, members leave: ``standing`` may not be the same where anything came of it."""
+    chance = Chance(seed)
+    world = chance.world()
+    world.gate()
+    world.store(day(min(days)), PURPOSES)
+    known: dict[Any, Any] = {}
+    for number in sorted(days):
+        world.as_of, world.now = day(number), None
+        for happens in (chance.block, chance.leave):
+            happens(world)
+            gate = world.look()
+            for purpose, identify_by in PURPOSES:
+                standing = gate.standing("members", purpose=purpose, identify_by=identify_by)
+                told = whole_answer(world, purpose, identify_by)
+                assert standing == gate.standing("members", purpose=purpose, identify_by=identify_by) is not None
+                assert known.setdefault((purpose, identify_by, standing), told) == told
+
+
+def whole_answer(world: World, purpose: str, identify_by: tuple[str, ...]) -> Any:
+    """Return all that a sync does with a verdict where nobody is sent: who is cleared where, who is withheld, hints."""
+    verdict = world.made.clear("members", purpose=purpose, identify_by=identify_by)
+    columns = "person_id, member_key, email, phone, customer_id"
+    cleared = world.con.execute(f"select {columns} from {verdict.cleared.table} order by all").fetchall()
+    withheld = world.con.execute(f"from {verdict.withheld} order by all").fetchall()
+    return cleared, withheld, verdict.counts, verdict.hints
 
 
 def withdrawals(world: World) -> set[tuple[str, str]]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -161,6 +161,60 @@ def test_setting_what_is_set_already_changes_no_generation(ledger: Ledger) -> No
     ledger.set_remote_id(made.audience_id, "L1")
 
     assert ledger.audience_by_id(made.audience_id) == before
+
+
+def settled(ledger: Ledger, until: datetime | None = None) -> int:
+    """Return an audience that was found settled, and what was told of it."""
+    audience = ledger.audience("news", "list", "everyone")
+    ledger.set_settled(audience, "whole", until)
+    ledger.set_known(audience, "mark", "told")
+    return audience.audience_id
+
+
+def test_what_was_told_of_a_settled_audience_is_known_by_its_mark(ledger: Ledger) -> None:
+    audience_id = settled(ledger)
+
+    assert ledger.known(audience_id, "mark") == "told"
+    assert ledger.known(audience_id, "other") is None
+    assert ledger.is_settled(audience_id, "whole")
+
+
+CHANGES: dict[str, Callable[[Ledger, int], object]] = {
+    "the audience": lambda ledger, audience_id: ledger.set_definition(audience_id, "new"),
+    "who is withheld": lambda ledger, audience_id: ledger.record_withheld(audience_id, withheld(somebody="NO_CONSENT")),
+    "what it is settled with": lambda ledger, audience_id: ledger.set_settled(
+        ledger.audience_by_id(audience_id), "new"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_it_is_known_no_more_once_something_changed(ledger: Ledger, what: str) -> None:
+    audience_id = settled(ledger)
+
+    CHANGES[what](ledger, audience_id)
+
+    assert ledger.known(audience_id, "mark") is None
+
+
+def test_it_is_known_no_more_where_the_audience_changed_meanwhile(ledger: Ledger) -> None:
+    audience = ledger.audience("news", "list", "everyone")
+    ledger.set_settled(audience, "whole")
+    ledger.set_definition(audience.audience_id, "new")
+    ledger.set_settled(ledger.audience_by_id(audience.audience_id), "whole")
+
+    ledger.set_known(audience, "mark", "told")
+
+    assert ledger.known(audience.audience_id, "mark") is None
+
+
+def test_it_is_known_until_somebody_is_due_again(ledger: Ledger, clock: Clock) -> None:
+    audience_id = settled(ledger, START + HOUR)
+    assert ledger.known(audience_id, "mark") == "told"
+
+    clock.now += HOUR
+
+    assert ledger.known(audience_id, "mark") is None
 
 
 def test_sync_that_names_a_retired_audience_takes_it_over(ledger: Ledger) -> None:

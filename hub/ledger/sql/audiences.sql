@@ -47,8 +47,17 @@ select settled_mark, settled_until from audiences
 where audience_id = :audience_id and settled_generation = generation
 
 -- name: audience_settle
-update audiences set settled_generation = :generation, settled_mark = :mark, settled_until = :until
+update audiences set settled_generation = :generation, settled_mark = :mark, settled_until = :until,
+    known_mark = null, known_told = null
 where audience_id = :audience_id
+
+-- name: audience_known
+select known_mark, settled_until, known_told from audiences
+where audience_id = :audience_id and settled_generation = generation
+
+-- name: audience_know
+update audiences set known_mark = :mark, known_told = :told
+where audience_id = :audience_id and settled_generation = :generation
 
 -- name: audience_changed
 update audiences set generation = generation + 1 where audience_id = :audience_id

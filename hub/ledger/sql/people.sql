@@ -11,7 +11,8 @@ from (
 select withheld_digest from audiences where audience_id = :audience_id
 
 -- name: set_withheld_digest
-update audiences set withheld_digest = :digest where audience_id = :audience_id
+-- What was told of the audience when it was settled told of those who were withheld then.
+update audiences set withheld_digest = :digest, known_mark = null, known_told = null where audience_id = :audience_id
 
 -- name: withhold
 insert into withheld (audience_id, person_key, code, since) values (?, ?, ?, ?)
@@ -85,7 +86,7 @@ delete from holdouts where audience_id in (select audience_id from audiences)
 delete from deliveries where member_key in (select value from json_each(:keys))
 
 -- name: forget_digests
-update audiences set withheld_digest = null, holdout_digest = null, settled_mark = null
+update audiences set withheld_digest = null, holdout_digest = null, settled_mark = null, known_mark = null, known_told = null
 
 -- name: open_rows
 select 'intents' as place, intent_id as id, rows from intents where rows is not null
