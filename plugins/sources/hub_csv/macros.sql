@@ -59,7 +59,12 @@ create macro clock_of(x) as try_cast(
 
 create macro day_of(x) as coalesce(clock_of(x), shopify_moment(trim(x)), iso_moment(trim(x)))::date;
 
-create macro time_of(x) as coalesce(shopify_moment(trim(x)), iso_moment(trim(x)), utc_of(clock_of(x)));
+-- The commonest form of all, without the cost of a pattern; what it does not take, clock_of may.
+create macro plain_clock(x) as try_strptime(
+    case when len(x) = 19 and substr(x, 8, 1) = '-' and substr(x, 11, 1) = ' ' then x end, '%Y-%m-%d %H:%M:%S');
+
+create macro time_of(x) as
+    coalesce(utc_of(plain_clock(x)), shopify_moment(trim(x)), iso_moment(trim(x)), utc_of(clock_of(x)));
 
 create macro csv_cell(x, delimiter) as
     case when x is null then ''
