@@ -101,7 +101,7 @@ class Catalog:
         writer = Writer(self.path, self._open_current, con, self.tables, self.settings, instant)
         try:
             with _plain_failures():
-                writer.start(self._marks())
+                writer.start({} if self._marks_of(con) else self._marks())
                 yield writer
         finally:
             writer.close()
@@ -120,7 +120,7 @@ class Catalog:
         con = self._open_ready(now, wait, derive)
         try:
             with _plain_failures():
-                self._prepare(con)
+                self._prepare(con, writing=False)
                 yield Session(con, self.tables, self.settings, as_of, now)
         finally:
             con.close()
@@ -156,7 +156,7 @@ class Catalog:
             with _plain_failures():
                 if not derive.is_missing(con, naive(now)):
                     return
-                self._prepare(con)
+                self._prepare(con, writing=False)
                 con.execute("begin")
                 derive.make(Session(con, self.tables, self.settings, now, now))
                 con.execute("commit")
@@ -202,7 +202,7 @@ class Catalog:
             con.close()
             self.delete()
             con = self._connect(read_only=False, wait=0.0)
-        self._prepare(con)
+        self._prepare(con, writing=True)
         return con
 
     def _is_current(self, con: duckdb.DuckDBPyConnection) -> bool:
@@ -240,11 +240,13 @@ class Catalog:
     def _config(self) -> dict[str, str | bool | int | float | list[str]]:
         return {"memory_limit": self.settings.memory_limit} if self.settings.memory_limit else {}
 
-    def _prepare(self, con: duckdb.DuckDBPyConnection) -> None:
+    def _prepare(self, con: duckdb.DuckDBPyConnection, *, writing: bool) -> None:
         """Give a connection the zone, the macros and the variables that every block expects."""
         install_keyed_hash(con, self.key)
-        for statement in statements("settings.connection") + statements("reading.macros"):
-            con.execute(statement)
+        blocks = ("settings.connection", "reading.macros_of_all", *(("reading.macros",) if writing else ()))
+        for block in blocks:
+            for statement in statements(block):
+                con.execute(statement)
         rates = {name.upper(): rate for name, rate in self.settings.currencies.items()}
         values = {"currency": self.settings.currency, "country": self.settings.country}
         con.execute(sql("settings.variables_currency"), {"value": values["currency"]})

@@ -59,7 +59,6 @@ class Merger:
 
         Return the loads of the orders where each shop has one and nothing had to be merged.
         """
-        self.clear()
         self._aliases()
         for table in self.tables.values():
             self._merge(table)
@@ -68,7 +67,7 @@ class Merger:
         return [] if self._aliased or self._is_shared(orders, "system") else orders
 
     def clear(self) -> None:
-        """Drop what an earlier rebuild left: a table that needed merging then may be a view now."""
+        """Drop what was made: what is a view this time may be a table the next."""
         for kind, name in self.con.execute(sql("merge.left_over")).fetchall():
             self.con.execute(sql("merge.drop", kind=kind, name=quoted(name)))
 

@@ -1,6 +1,17 @@
 -- How a value of a page becomes a value of a canonical column. A text that needs more than SQL can say (an odd
 -- e-mail, a national phone number) is marked with chr(1) and read in Python afterwards, each distinct value once.
 
+-- name: macros_of_all
+-- What looking at a catalog needs too.
+create or replace temporary macro read_id(t) as
+    case when t = '' then null
+         when starts_with(t, '''') or starts_with(t, 'gid:') or starts_with(t, ' ') or ends_with(t, ' ')
+             then nullif(trim(regexp_replace(regexp_replace(ltrim(t, ' '''), '^gid://[^/]*/[^/]*/', ''), '[?].*$', '')), '')
+         else t end;
+-- One number decides for country and region, so that they come from one order, and from the same one everywhere.
+create or replace temporary macro order_place(placed_at, country, region) as
+    epoch_us(placed_at)::hugeint * 18446744073709551616 + hash(country, region)::hugeint
+
 -- name: macros
 create or replace temporary macro clean(t) as
     case when t = '' then null
@@ -8,11 +19,6 @@ create or replace temporary macro clean(t) as
              then nullif(trim(t, ' ' || chr(9) || chr(10) || chr(13)), '')
          else t end;
 create or replace temporary macro read_text(t) as clean(t);
-create or replace temporary macro read_id(t) as
-    case when t = '' then null
-         when starts_with(t, '''') or starts_with(t, 'gid:') or starts_with(t, ' ') or ends_with(t, ' ')
-             then nullif(trim(regexp_replace(regexp_replace(ltrim(t, ' '''), '^gid://[^/]*/[^/]*/', ''), '[?].*$', '')), '')
-         else t end;
 create or replace temporary macro read_integer(t) as try_cast(t as bigint);
 create or replace temporary macro read_number(t) as
     case when isfinite(try_cast(t as double)) then try_cast(t as double) end;
@@ -58,9 +64,6 @@ create or replace temporary macro is_counted(status, test) as
     coalesce(status in ('pending', 'paid'), false) and not coalesce(test, false);
 create or replace temporary macro is_discounted(discount, codes) as
     coalesce(discount > 0, false) or coalesce(len(codes) > 0, false);
--- One number decides for country and region, so that they come from one order, and from the same one everywhere.
-create or replace temporary macro order_place(placed_at, country, region) as
-    epoch_us(placed_at)::hugeint * 18446744073709551616 + hash(country, region)::hugeint
 
 -- name: read_page
 insert into {target} by name

@@ -67,7 +67,7 @@ insert into rejected_rows values ($source, $stream, $load_id, $table, $origin, $
 insert or replace into freshness values ($source, $table, $start_at, $fresh_until)
 
 -- name: reach
-select source, start_at, fresh_until from freshness where table_name = $table order by source
+select table_name, source, start_at, fresh_until from freshness order by source
 
 -- name: rejected
 select source, table_name, origin, record, reason, raw, loaded_at from rejected_rows

@@ -46,6 +46,7 @@ class Session:
         self._open()
         self.tables: frozenset[str] = frozenset(str(row[0]) for row in con.execute(sql("views.seen_tables")).fetchall())
         self._facts = Facts(con, self.tables)
+        self._reach: list[tuple[Any, ...]] | None = None
 
     def _open(self) -> None:
         zone = ZoneInfo(self._settings.timezone)
@@ -76,8 +77,9 @@ class Session:
 
     def reach(self, table: str) -> list[TableReach]:
         """Return how far each source's rows of a table reach."""
-        rows = self.con.execute(sql("schema.reach"), {"table": table}).fetchall()
-        return [TableReach(*row) for row in rows]
+        if self._reach is None:
+            self._reach = self.con.execute(sql("schema.reach")).fetchall()
+        return [TableReach(*row) for of, *row in self._reach if of == table]
 
     def tills(self) -> tuple[Till, ...]:
         """Return the customer ids that have too many e-mails to be a person."""

@@ -63,10 +63,13 @@ class Writer:
         self._registry: Registry
 
     def start(self, marks: Mapping[str, str]) -> None:
-        """Make what a new catalog needs, and clear up after a process that was killed."""
-        for statement in statements("schema.create"):
-            self.con.execute(statement)
-        self._set_about(marks)
+        """Make what a new catalog needs, if these are its marks, and clear up after a process that was killed."""
+        if marks:
+            self.con.begin()
+            for statement in statements("schema.create"):
+                self.con.execute(statement)
+            self._set_about(marks)
+            self.con.commit()
         self._registry = Registry(self.con, self.now)
         known = dict(self._settings.sources)
         with transaction(self.con, self._registry):

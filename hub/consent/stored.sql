@@ -19,7 +19,7 @@ select purpose, kinds, table_name from derived.consent_verdicts
 where mark = $mark and judged_at <= $as_of::timestamp;
 
 -- name: has_verdicts
-select count(*) from duckdb_tables() where schema_name = 'derived' and table_name = 'consent_verdicts';
+select count(*) from duckdb_schemas() where schema_name = 'derived';
 
 -- name: basis
 -- What the stored verdicts rest on: which merge of the catalog, and when they were made.

@@ -161,7 +161,8 @@ def no_difference(con: duckdb.DuckDBPyConnection, number: int, judged: Judged) -
 def as_known(con: duckdb.DuckDBPyConnection, number: int, members: int, withheld: dict[str, int]) -> Difference:
     """Return the same where nobody was judged, because it was found before that so many are held and withheld."""
     names = _names(number)
-    _run(con, "no_changes", names)
+    for query in ("no_changes", "no_removals"):
+        _run(con, query, names)
     return Difference(
         cleared=None,
         withheld=withheld,
@@ -256,6 +257,9 @@ def _withhold(con: duckdb.DuckDBPyConnection, request: Request, judged: Judged, 
 
 
 def _find_removals(con: duckdb.DuckDBPyConnection, request: Request, names: dict[str, str]) -> None:
+    if not _run(con, "somebody_leaves", names):
+        _run(con, "no_removals", names)
+        return
     _run(con, "leaving_persons", names)
     judged = request.judge(names["persons"])
     tables = names | {"withheld": judged.withheld, "permitted": judged.cleared.table}

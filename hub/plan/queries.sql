@@ -64,6 +64,10 @@ from (
 where op <> 'unchanged'
 -- name: leaving
 create temporary view {leaving} as select member_key from {changes} where op = 'leave'
+-- name: somebody_leaves
+select 1 from {leaving} limit 1
+-- name: no_removals
+create temporary table {removals} (member_key varchar, demanded boolean)
 -- name: leaving_persons
 create temporary table {persons} as
 select distinct i.person_id from {leaving} as l join identities as i on i.address_key = l.member_key
@@ -104,8 +108,7 @@ select count(*) filter (state in ('adding', 'accepted', 'held', 'removing', 'unk
     count(*) filter (state <> 'held' or due_at is not null), min(sent_at)
 from {membership}
 -- name: no_changes
-create temporary table {changes} (member_key varchar, op varchar, waits boolean);
-create temporary table {removals} (member_key varchar, demanded boolean)
+create temporary table {changes} (member_key varchar, op varchar, waits boolean)
 -- name: entries
 select c.op, c.member_key, x.attributes_hash
 from {changes} as c join {cleared} as x using (member_key)
