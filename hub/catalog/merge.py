@@ -53,6 +53,7 @@ class Merger:
         self.settings = settings
         self.now = now
         self._aliased = False
+        self._made: dict[str, str] = {}
 
     def run(self) -> list[Part]:
         """Merge all tables, and add the consents that tags, traits and columns prove.
@@ -68,8 +69,9 @@ class Merger:
 
     def clear(self) -> None:
         """Drop what was made: what is a view this time may be a table the next."""
-        for kind, name in self.con.execute(sql("merge.left_over")).fetchall():
-            self.con.execute(sql("merge.drop", kind=kind, name=quoted(name)))
+        for target, kind in self._made.items():
+            self.con.execute(sql("merge.drop", kind=kind, name=target))
+        self._made.clear()
 
     def _is_shared(self, parts: Sequence[Part], scope: str) -> bool:
         """Tell whether two loads speak of the same shop, or come from the same source."""
@@ -113,8 +115,10 @@ class Merger:
         rows, target = self.rows(table), temporary(table.name)
         if table.name == "consents":
             self._show_customers(parts)
+        straight = not several and not renamed and table.name != "consents"
+        self._made[target] = "view" if straight else "table"
         if not several and not renamed:
-            block = "merge.materialised" if table.name == "consents" else "merge.straight"
+            block = "merge.straight" if straight else "merge.materialised"
             self.con.execute(sql(block, target=target, rows=rows))
         elif scope == "source":
             self._merge_by_source(table, target, rows)

@@ -14,11 +14,6 @@ create or replace temporary view {target} as {rows}
 -- name: materialised
 create or replace temporary table {target} as {rows}
 
--- name: left_over
-select 'view', view_name from duckdb_views() where temporary and starts_with(view_name, 'm_')
-union all
-select 'table', table_name from duckdb_tables() where temporary and starts_with(table_name, 'm_')
-
 -- name: drop
 drop {kind} temp.{name}
 
