@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from hub.catalog import Session
 from hub.segments import Definition, explain, run_segments
-from hub_predicted import LikelyLost, LikelyToReturn, TopPredictedValue
+from hub_predicted import LikelyLost, LikelyToReturn, TopPredictedValue, forecast
 from tests.predicted_shop import AS_OF, DAY, PredictedShop, evidence, people_of, ran, shop_of
 from tests.segment_shop import defined
 
@@ -156,6 +156,23 @@ def test_a_frozen_model_is_the_one_that_a_run_at_the_beginning_of_the_period_fit
         assert notes == ran(earlier, defined(LikelyToReturn)).notes
 
     assert notes[0].startswith(f"BG/NBD fitted at {began:%Y-%m-%d} 00:00 UTC")
+
+
+def test_of_many_customers_some_are_fitted_and_everybody_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which ones follows from when they bought, not from the order in which they came to be known."""
+    monkeypatch.setattr(forecast, "ENOUGH", 400)
+    shop = shop_of()
+
+    with shop.session() as session, shop.session(backwards=True) as backwards:
+        found, (fitted, worth, tried, *_) = told(session), ran(session, EVERYBODY).notes
+        assert (found, (fitted, worth, tried)) == (told(backwards), ran(backwards, EVERYBODY).notes[:3])
+
+    assert len(found) == 600
+    assert "to 600 customers" in fitted
+    assert "of 300 of them" in fitted
+    came = re.search(r"purchases predicted, (\d+) came", tried)
+    assert came is not None
+    assert 0 < int(came[1]) < sum(order["placed_at"] > AS_OF - 91 * DAY for order in shop.orders)
 
 
 # Rules
