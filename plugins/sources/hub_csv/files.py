@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -154,8 +155,12 @@ def stream_of(found: Found) -> IO[bytes] | gzip.GzipFile:
     return found.path.open("rb")
 
 
+@lru_cache(maxsize=256)
 def open_file(found: Found, *, encoding: str, delimiter: str | None, expected: frozenset[str]) -> Opened:
     """Read the header of a file; ``expected`` are folded headers, by which the delimiter is told.
+
+    A run asks for each stream of a folder, and again for how far each reaches: a file with the same time and size is
+    the same, as it is for the cursor.
 
     Raises:
         SourceError: the file is empty, has no rows, is damaged, or is not text in this encoding.
