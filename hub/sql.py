@@ -1,4 +1,4 @@
-"""Named SQL blocks in ``.sql`` files beside the module that runs them.
+"""SQL that several modules share, and named blocks in ``.sql`` files beside the module that runs them.
 
 A block begins with ``-- name: <name>`` and ends where the next one begins.
 """
@@ -8,6 +8,11 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+
+
+def digest_of(columns: str) -> str:
+    """Return SQL that tells a set of rows from any other by these columns, in whatever order the rows are read."""
+    return f"concat_ws(':', count(*), sum(hash({columns})), bit_xor(hash('mixed', {columns})))"
 
 
 @cache

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import count as counter
 from typing import TYPE_CHECKING
 
+from hub.sql import digest_of
+
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
@@ -46,7 +48,7 @@ class Cleared:
         """Return those of the members for whom a SQL condition over the table's columns holds."""
         return self._derive(f"select * from {self.table} where {condition}")
 
-    def seen(self, condition: str) -> Cleared:
+    def view(self, condition: str) -> Cleared:
         """Return the same as ``where``, looked up whenever it is read: for many who are read once, to spare a copy.
 
         What the condition reads must stay as it is until then.
@@ -78,10 +80,8 @@ class Cleared:
         It is for comparing with an earlier answer of the same hub, not a proof against somebody who forges one.
         """
         told = f"c.member_key, c.email, c.phone{columns and ', '}{columns}"
-        [(members, total, mixed)] = self._con.execute(
-            f"select count(*), sum(hash({told})), bit_xor(hash('mixed', {told})) from {self.table} as c {joins}"
-        ).fetchall()
-        return f"{members}:{total}:{mixed}"
+        [(digest,)] = self._con.execute(f"select {digest_of(told)} from {self.table} as c {joins}").fetchall()
+        return str(digest)
 
     def read(self, size: int, order: str = "member_key") -> Iterator[pa.RecordBatch]:
         """Yield the members as Arrow record batches of at most ``size`` rows, ordered.

@@ -20,7 +20,7 @@ from hub.consent.rules import CHANNELS, GROUNDS, Rule, prefixes, rulebook
 from hub.consent.stored import QUERIES, Wanted, known, mark
 from hub.consent.verdict import Barrier, Decision, Verdict
 from hub.errors import ConfigError
-from hub.sql import load_queries
+from hub.sql import digest_of, load_queries
 
 if TYPE_CHECKING:
     import duckdb
@@ -114,14 +114,14 @@ class Gate:
             ConfigError: there is no such purpose.
             ValueError: a name that ``clear`` would not take.
         """
-        stored = self._stored.get((purpose, identify_by))
-        if stored is None:
+        if (purpose, identify_by) not in self._stored:
             return None
         tables = self._ask([members], purpose, identify_by)
         self._run("cleared", tables | {"$stored": _NONE_STORED})
         wanted = {"purpose": purpose, "kinds": list(identify_by)}
         basis = self._con.execute(QUERIES["basis"], wanted).fetchall()
-        found = self._con.execute(_filled(QUERIES["standing"], tables)).fetchall()
+        names = tables | {"$digest": digest_of("person_id")}
+        found = self._con.execute(_filled(QUERIES["standing"], names)).fetchall()
         self._con.execute(_filled("drop table $cleared", tables))
         return sha256(repr((wanted, self._mark, basis, found)).encode()).hexdigest() if basis else None
 

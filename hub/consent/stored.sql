@@ -30,7 +30,7 @@ where v.purpose = $purpose and v.kinds = $kinds;
 -- name: standing
 -- The members; those of them whom no stored verdict covers, with what was decided about them; and who is known at all.
 select
-    (select count(*) || ':' || sum(hash(person_id)) || ':' || bit_xor(hash('mixed', person_id)) from consent_asked),
+    (select $digest from consent_asked),
     (select list(struct_pack(p := person_id, c := code::text) order by person_id) from consent_chosen),
     (select list(struct_pack(p := person_id, k := member_key, e := email, t := phone, i := customer_id, o := own_record)
         order by person_id) from $cleared),

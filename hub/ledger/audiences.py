@@ -58,8 +58,8 @@ class Audiences(Store):
 
     def is_settled(self, audience_id: int, mark: str) -> bool:
         """Tell whether the audience was settled with this mark, has not changed since, and nobody is due again."""
-        found = self._one(queries.load("audiences")["audience_settled"], {"audience_id": audience_id})
-        return found is not None and found[0] == mark and (found[1] is None or found[1] > self._now())
+        settled_mark, _, _ = self._settled(audience_id)
+        return settled_mark == mark
 
     def set_settled(self, audience: Audience, mark: str, until: datetime | None = None) -> None:
         """Note that the audience, as it was handed out, holds exactly what ``mark`` stands for.
@@ -69,17 +69,22 @@ class Audiences(Store):
         values = {"generation": audience.generation, "mark": mark, "until": to_micros(until)}
         self._write("audience_settle", audience.audience_id, **values)
 
-    def known(self, audience_id: int, mark: str) -> str | None:
-        """Return what was told of the audience when it was settled with this mark; None as ``is_settled`` is false."""
-        found = self._one(queries.load("audiences")["audience_known"], {"audience_id": audience_id})
-        if found is None or found[0] != mark or (found[1] is not None and found[1] <= self._now()):
-            return None
-        return str(found[2])
+    def told_of_settled(self, audience_id: int, mark: str) -> str | None:
+        """Return what ``remember_settled`` noted with this mark, as long as the audience is still settled."""
+        _, known_mark, told = self._settled(audience_id)
+        return told if known_mark == mark else None
 
-    def set_known(self, audience: Audience, mark: str, told: str) -> None:
-        """Note what was told of an audience that was found settled as it was handed out."""
+    def remember_settled(self, audience: Audience, mark: str, told: str) -> None:
+        """Note what was told of an audience that is settled as it was handed out, and the mark to know it by."""
         values = {"generation": audience.generation, "mark": mark, "told": told}
-        self._write("audience_know", audience.audience_id, **values)
+        self._write("audience_remember", audience.audience_id, **values)
+
+    def _settled(self, audience_id: int) -> tuple[str | None, str | None, str | None]:
+        """Return the marks and what was told, or nothing where the audience changed since or somebody is due again."""
+        found = self._one(queries.load("audiences")["audience_settled"], {"audience_id": audience_id})
+        if found is None or (found[0] is not None and found[0] <= self._now()):
+            return None, None, None
+        return found[1], found[2], found[3]
 
     def rename(self, was: str, now_named: str) -> None:
         """Give a sync's audiences, held guards and schedule to its new name."""

@@ -113,7 +113,7 @@ class Difference:
             return None
         # Keys are hashes, so that their order has nothing to do with the people.
         some = "" if most is None else f" order by member_key limit {most}"
-        return self.cleared.seen(
+        return self.cleared.view(
             f"member_key in (select member_key from {self.changes} where op = '{op}' and not waits{some})"
         )
 

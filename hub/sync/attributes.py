@@ -12,6 +12,7 @@ from hub.config.problems import suggest
 from hub.consent.cleared import Cleared
 from hub.errors import ConfigError
 from hub.segments import SegmentResult
+from hub.sql import digest_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,11 +82,8 @@ def fingerprint(cleared: Cleared, attributes: Attributes, segment_table: str) ->
 def digest_of_segment(con: duckdb.DuckDBPyConnection, attributes: Attributes, segment_table: str) -> str:
     """Return what tells a segment's members and what it says of them from any others."""
     columns = ["person_id", *(f'"{ours}"' for _, alias, ours in attributes.columns if alias == "s")]
-    told = ", ".join(columns)
-    found = con.execute(
-        f"select count(*), sum(hash({told})), bit_xor(hash('mixed', {told})) from {segment_table}"
-    ).fetchall()
-    return f"{found} {attributes.columns}"
+    [(digest,)] = con.execute(f"select {digest_of(', '.join(columns))} from {segment_table}").fetchall()
+    return f"{digest} {attributes.columns}"
 
 
 def attach(cleared: Cleared, attributes: Attributes, segment_table: str) -> Cleared:

@@ -184,8 +184,8 @@ class Delivery:
         if target.audience.definition is not None or difference.size.touched:
             self.ledger.set_definition(audience_id, target.definition)
         self.ledger.set_last_as_of(audience_id, self.run.session.as_of.replace(tzinfo=UTC))
-        if sync.known is not None:
-            self.ledger.set_known(target.audience, *sync.known)
+        if sync.to_remember is not None:
+            self.ledger.remember_settled(target.audience, *sync.to_remember)
 
     def _fail(self, sync: PreparedSync, error: HubError) -> None:
         numbers = sync.numbers

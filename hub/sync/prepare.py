@@ -153,8 +153,8 @@ class Preparation:
         unread = self._unread(result)
         hints: Sequence[str] = ()
         if result.delivers and result.table and unread is None:
-            mark = self._known_mark(target, result)
-            known = self.ledger.known(target.audience.audience_id, mark) if mark else None
+            mark = self._standing_mark(target, result)
+            known = self.ledger.told_of_settled(target.audience.audience_id, mark) if mark else None
             if known is not None:
                 members, withheld, hints = json.loads(known)
                 difference = as_known(self.session.con, number, members, withheld)
@@ -168,7 +168,7 @@ class Preparation:
         sync = self._prepared(target, difference, result.members)
         sync.numbers.notes += hints
         if mark and known is None and difference.settled:
-            sync.known = mark, json.dumps([difference.unchanged, difference.withheld, list(hints)])
+            sync.to_remember = mark, json.dumps([difference.unchanged, difference.withheld, list(hints)])
         if result.error is not None:
             sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(result.error)
         elif unread is not None:
@@ -237,7 +237,7 @@ class Preparation:
             return None
         return f"{fingerprint(cleared, attributes, table)} {Op.UPDATE in target.destination.can.ops}"
 
-    def _known_mark(self, target: Target, result: SegmentResult) -> str | None:
+    def _standing_mark(self, target: Target, result: SegmentResult) -> str | None:
         """Return what stands for everything that the difference follows from beside the ledger, or None.
 
         It holds as long as the catalog was not merged anew, so that nothing is read of the members but the segment's

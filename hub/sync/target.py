@@ -36,8 +36,8 @@ class PreparedSync:
     """One sync, ready to be shown or sent.
 
     ``held`` are the guards that hold it; ``waits`` is another reason why nobody may be added now. ``seen_block``
-    is the highest block number that consent saw. ``known`` is what to remember of a settled audience once it was
-    written down: by what it is known again, and what was told of it.
+    is the highest block number that consent saw. ``to_remember`` is of a settled audience, once all is written
+    down: the mark by which it is known again, and what was told of it.
     """
 
     target: Target
@@ -46,7 +46,7 @@ class PreparedSync:
     seen_block: int
     held: list[Held] = field(default_factory=list)
     waits: str | None = None
-    known: tuple[str, str] | None = None
+    to_remember: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:

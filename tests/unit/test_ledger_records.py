@@ -167,15 +167,15 @@ def settled(ledger: Ledger, until: datetime | None = None) -> int:
     """Return an audience that was found settled, and what was told of it."""
     audience = ledger.audience("news", "list", "everyone")
     ledger.set_settled(audience, "whole", until)
-    ledger.set_known(audience, "mark", "told")
+    ledger.remember_settled(audience, "mark", "told")
     return audience.audience_id
 
 
 def test_what_was_told_of_a_settled_audience_is_known_by_its_mark(ledger: Ledger) -> None:
     audience_id = settled(ledger)
 
-    assert ledger.known(audience_id, "mark") == "told"
-    assert ledger.known(audience_id, "other") is None
+    assert ledger.told_of_settled(audience_id, "mark") == "told"
+    assert ledger.told_of_settled(audience_id, "other") is None
     assert ledger.is_settled(audience_id, "whole")
 
 
@@ -194,7 +194,7 @@ def test_it_is_known_no_more_once_something_changed(ledger: Ledger, what: str) -
 
     CHANGES[what](ledger, audience_id)
 
-    assert ledger.known(audience_id, "mark") is None
+    assert ledger.told_of_settled(audience_id, "mark") is None
 
 
 def test_it_is_known_no_more_where_the_audience_changed_meanwhile(ledger: Ledger) -> None:
@@ -203,18 +203,18 @@ def test_it_is_known_no_more_where_the_audience_changed_meanwhile(ledger: Ledger
     ledger.set_definition(audience.audience_id, "new")
     ledger.set_settled(ledger.audience_by_id(audience.audience_id), "whole")
 
-    ledger.set_known(audience, "mark", "told")
+    ledger.remember_settled(audience, "mark", "told")
 
-    assert ledger.known(audience.audience_id, "mark") is None
+    assert ledger.told_of_settled(audience.audience_id, "mark") is None
 
 
 def test_it_is_known_until_somebody_is_due_again(ledger: Ledger, clock: Clock) -> None:
     audience_id = settled(ledger, START + HOUR)
-    assert ledger.known(audience_id, "mark") == "told"
+    assert ledger.told_of_settled(audience_id, "mark") == "told"
 
     clock.now += HOUR
 
-    assert ledger.known(audience_id, "mark") is None
+    assert ledger.told_of_settled(audience_id, "mark") is None
 
 
 def test_sync_that_names_a_retired_audience_takes_it_over(ledger: Ledger) -> None:

@@ -43,7 +43,7 @@ update audiences set retired_at = :now, generation = generation + 1
 where audience_id = :audience_id and retired_at is null
 
 -- name: audience_settled
-select settled_mark, settled_until from audiences
+select settled_until, settled_mark, known_mark, known_told from audiences
 where audience_id = :audience_id and settled_generation = generation
 
 -- name: audience_settle
@@ -51,11 +51,7 @@ update audiences set settled_generation = :generation, settled_mark = :mark, set
     known_mark = null, known_told = null
 where audience_id = :audience_id
 
--- name: audience_known
-select known_mark, settled_until, known_told from audiences
-where audience_id = :audience_id and settled_generation = generation
-
--- name: audience_know
+-- name: audience_remember
 update audiences set known_mark = :mark, known_told = :told
 where audience_id = :audience_id and settled_generation = :generation
 
