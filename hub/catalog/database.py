@@ -19,12 +19,13 @@ from hub.catalog.blocks import one, quoted, sql, statements
 from hub.catalog.models import CatalogSettings, Given
 from hub.catalog.registry import Registry, naive
 from hub.catalog.session import Session
+from hub.catalog.tables import spare
 from hub.catalog.writer import Writer
 from hub.errors import BusyError, HubError
 from hub.keys import install_keyed_hash
 from hub.places import silence_permits
 
-VERSION = "5"
+VERSION = "6"
 _HOLDER = re.compile(r"held in (.*?)\.? (?:However|See)|held in (.*?PID \d+\))", re.DOTALL)
 _POLL = 0.1
 
@@ -176,10 +177,11 @@ class Catalog:
             if not self._marks_of(con):
                 return []
             loads = Registry(con, datetime.now(UTC)).of_table(table)
-            counts = {
-                load.source: one(con, sql("schema.given", target=load.physical, column=quoted(column)))
-                for load in loads
-            }
+            counts = {}
+            for load in loads:
+                lacking = column in spare(self.tables[table]).difference(load.brought)
+                wanted = "null" if lacking else quoted(column)
+                counts[load.source] = one(con, sql("schema.given", target=load.physical, column=wanted))
             return [Given(source, *count) for source, count in counts.items() if count]
         finally:
             con.close()

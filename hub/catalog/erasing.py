@@ -11,7 +11,7 @@ from hub.api import Kind, Table
 from hub.catalog.blocks import one, quoted, sql
 from hub.catalog.models import ErasureReport
 from hub.catalog.registry import Load, Registry
-from hub.catalog.tables import data_columns, listed, own_key
+from hub.catalog.tables import held, own_key
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,7 +54,7 @@ class Holdings:
         match = self._match(load)
         if match is None:
             return []
-        columns = listed([*data_columns(self.tables[load.table]), "loaded_at"])
+        columns = f"{held(self.tables[load.table], load.brought)}, loaded_at"
         query = sql("erase.select_matching", target=load.physical, columns=columns, match=match)
         return dictionaries(self.con.execute(query, self._values(match, load)))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hub.api import Table
 from hub.catalog.blocks import one, quoted, sql, statements
 from hub.catalog.merge import Part, temporary
-from hub.catalog.tables import data_columns, listed, merged, per_person
+from hub.catalog.tables import data_columns, held, merged, per_person
 
 if TYPE_CHECKING:
     import duckdb
@@ -111,7 +111,7 @@ class Identity:
         for part in self.orders:
             load, target = str(part.load.load_id), part.load.physical
             self._run("orders_in_place", physical=target, load=load)
-            columns = listed(data_columns(self.tables["orders"]))
+            columns = held(self.tables["orders"], part.load.brought)
             rank = str(part.rank)
             views.append(sql("identity.orders_of_load", columns=columns, load=load, rank=rank, physical=target))
         self._run("orders_view", rows=" union all ".join(views))

@@ -3,6 +3,9 @@
 -- name: create_physical
 create table {target}({columns})
 
+-- name: add_column
+alter table {target} add column {column} {kind}
+
 -- name: create_page
 create temporary table {page}({columns})
 

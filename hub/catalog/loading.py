@@ -147,14 +147,15 @@ class Loader:
         self, name: str, load: Load, rows: Any, snapshot: bool, page: Page, rejected: list[tuple[Any, ...]]
     ) -> str:
         """Read the rows and return the table that now has them: the load's own where nothing can be replaced."""
-        table = self.tables[name]
+        table, arrow = self.tables[name], to_arrow(rows)
+        load = self.registry.widen(load, table, arrow.schema.names)
         direct = snapshot or self._is_empty(load.physical)
         target = load.physical
         if not direct:
             target = quoted(f"page_{name}")
             self.con.execute(f"drop table if exists {target}")
-            self.con.execute(sql("load.create_page", page=target, columns=definition(table)))
-        count = read_rows(self.con, table, target, to_arrow(rows), self.task.now)
+            self.con.execute(sql("load.create_page", page=target, columns=definition(table, load.brought)))
+        count = read_rows(self.con, table, target, load.brought, arrow, self.task.now)
         refused = self._take_rejected(load, target, rejected) if count else 0
         self.report.read[name] = self.report.read.get(name, 0) + count
         if not snapshot:

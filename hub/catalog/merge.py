@@ -13,7 +13,7 @@ from hub.api import Table
 from hub.catalog.blocks import one, quoted, sql
 from hub.catalog.models import CatalogSettings
 from hub.catalog.registry import Load, Registry
-from hub.catalog.tables import data_columns, listed, own_key
+from hub.catalog.tables import data_columns, held, listed, own_key
 from hub.config.models import ConsentFrom
 
 if TYPE_CHECKING:
@@ -82,13 +82,11 @@ class Merger:
         places = {name: place for place, (name, _) in enumerate(self.settings.sources)}
         loads = [load for load in self.registry.of_table(table.name) if load.source in places]
         loads.sort(key=lambda load: (places[load.source], load.stream != table.name, load.stream))
-        columns = listed(data_columns(table))
         parts = []
         for number, load in enumerate(loads):
             rank = places[load.source] * 100 + min(number, 99)
-            select = sql(
-                "merge.rows_of_load", columns=columns, load=str(load.load_id), rank=str(rank), physical=load.physical
-            )
+            columns, load_id = held(table, load.brought), str(load.load_id)
+            select = sql("merge.rows_of_load", columns=columns, load=load_id, rank=str(rank), physical=load.physical)
             parts.append(Part(load, rank, select))
         return parts
 

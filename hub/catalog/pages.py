@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from hub.api import Column, Kind, Table
 from hub.catalog.blocks import quoted, sql
-from hub.catalog.tables import DERIVED, TYPES, data_columns
+from hub.catalog.tables import DERIVED, TYPES, data_columns, spare
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,9 +71,12 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
-def page_query(table: Table, target: str, incoming: Mapping[str, str]) -> str:
-    """Return the insert that reads ``incoming`` (columns with their DuckDB types) into ``target``."""
-    reader = _Reader(table, incoming)
+def page_query(table: Table, target: str, brought: Collection[str], incoming: Mapping[str, str]) -> str:
+    """Return the insert that reads ``incoming`` (columns with their DuckDB types) into ``target``.
+
+    Of the spare columns the target has those that were ``brought``.
+    """
+    reader = _Reader(table, brought, incoming)
     return sql(
         "reading.read_page",
         target=target,
@@ -95,10 +98,11 @@ def _derived(table: Table) -> list[str]:
 class _Reader:
     """Put the select together, column by column."""
 
-    def __init__(self, table: Table, incoming: Mapping[str, str]) -> None:
+    def __init__(self, table: Table, brought: Collection[str], incoming: Mapping[str, str]) -> None:
         self.table = table
         self.incoming = incoming
-        self.columns = [name for name in data_columns(table) if not name.startswith("shown_")]
+        lacking = spare(table).difference(brought)
+        self.columns = [name for name in data_columns(table) if not name.startswith("shown_") and name not in lacking]
         self.converts = "currency" in incoming and table.parent is None
 
     def values(self) -> str:

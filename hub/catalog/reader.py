@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +20,19 @@ if TYPE_CHECKING:
 _MARK = "\x01"
 
 
-def read_rows(con: duckdb.DuckDBPyConnection, table: Table, target: str, rows: Any, now: datetime) -> int:
-    """Insert the rows of a page; those that cannot be used have a ``_reason``. Return how many came."""
+def read_rows(
+    con: duckdb.DuckDBPyConnection, table: Table, target: str, brought: Collection[str], rows: Any, now: datetime
+) -> int:
+    """Insert the rows of a page; those that cannot be used have a ``_note``. Return how many came.
+
+    ``brought`` are the spare columns that the target has.
+    """
     if not rows.schema.names or (isinstance(rows, pa.Table) and not rows.num_rows):
         return 0
     con.register("incoming", rows)
     try:
         incoming = incoming_types(con)
-        done = one(con, page_query(table, target, incoming), {"loaded_at": now})
+        done = one(con, page_query(table, target, brought, incoming), {"loaded_at": now})
     finally:
         con.unregister("incoming")
     _read_odd(con, table, target)

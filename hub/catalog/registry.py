@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hub.api import Table
-from hub.catalog.blocks import one, sql, statements
-from hub.catalog.tables import definition, physical
+from hub.catalog.blocks import one, quoted, sql, statements
+from hub.catalog.tables import data_columns, definition, physical, spare
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,7 +23,10 @@ def naive(instant: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one stream gave for one table; ``state`` is reading, held or visible."""
+    """What one stream gave for one table; ``state`` is reading, held or visible.
+
+    ``brought`` are the columns it has beside those that every load of its table has.
+    """
 
     load_id: int
     source: str
@@ -31,6 +34,7 @@ class Load:
     stream: str
     table: str
     state: str
+    brought: tuple[str, ...] = ()
 
     @property
     def physical(self) -> str:
@@ -50,7 +54,8 @@ class Registry:
     def reload(self) -> None:
         """Read the loads again, after a rollback."""
         rows = self._con.execute(sql("schema.loads")).fetchall()
-        self._loads = {row[0]: Load(*row) for row in rows}
+        loads = [Load(*row) for row in rows]
+        self._loads = {load.load_id: replace(load, brought=tuple(load.brought)) for load in loads}
 
     def all(self) -> list[Load]:
         """Return every load."""
@@ -84,8 +89,21 @@ class Registry:
         if row is None:
             raise RuntimeError("DuckDB returned no load_id")
         load = Load(row[0], source, system, stream, table.name, state)
-        self._con.execute(sql("load.create_physical", target=load.physical, columns=definition(table)))
+        self._con.execute(sql("load.create_physical", target=load.physical, columns=definition(table, ())))
         self._loads[load.load_id] = load
+        return load
+
+    def widen(self, load: Load, table: Table, incoming: Iterable[str]) -> Load:
+        """Give a load the columns that a page brings for the first time."""
+        load = self._loads[load.load_id]
+        missing = sorted(spare(table).intersection(incoming).difference(load.brought))
+        if not missing:
+            return load
+        kinds = data_columns(table)
+        for name in missing:
+            self._con.execute(sql("load.add_column", target=load.physical, column=quoted(name), kind=kinds[name]))
+        load = self._loads[load.load_id] = replace(load, brought=(*load.brought, *missing))
+        self._con.execute(sql("schema.set_brought"), {"load_id": load.load_id, "brought": list(load.brought)})
         return load
 
     def drop(self, load: Load) -> None:
@@ -98,7 +116,7 @@ class Registry:
     def set_state(self, load: Load, state: str) -> None:
         """Change what a load is."""
         self._con.execute(sql("schema.set_load_state"), {"load_id": load.load_id, "state": state})
-        self._loads[load.load_id] = Load(load.load_id, load.source, load.system, load.stream, load.table, state)
+        self._loads[load.load_id] = replace(self._loads[load.load_id], state=state)
 
 
 @contextmanager

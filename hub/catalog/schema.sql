@@ -7,7 +7,7 @@ create table if not exists about(key varchar primary key, value varchar);
 create table if not exists streams(source varchar, stream varchar, cursor varchar, primary key (source, stream));
 create table if not exists loads(
     load_id integer primary key, source varchar, system varchar, stream varchar, table_name varchar,
-    state varchar, loaded_at timestamp);
+    state varchar, loaded_at timestamp, brought varchar[]);
 create table if not exists freshness(
     source varchar, table_name varchar, start_at timestamp, fresh_until timestamp, primary key (source, table_name));
 create table if not exists rejected_rows(
@@ -42,13 +42,16 @@ insert or replace into streams values ($source, $stream, $cursor)
 delete from streams where source = $source and stream = $stream
 
 -- name: loads
-select load_id, source, system, stream, table_name, state from loads order by load_id
+select load_id, source, system, stream, table_name, state, brought from loads order by load_id
 
 -- name: add_load
-insert into loads values ((select coalesce(max(load_id), 0) + 1 from loads), $source, $system, $stream, $table, $state, $loaded_at) returning load_id
+insert into loads values ((select coalesce(max(load_id), 0) + 1 from loads), $source, $system, $stream, $table, $state, $loaded_at, []) returning load_id
 
 -- name: set_load_state
 update loads set state = $state where load_id = $load_id
+
+-- name: set_brought
+update loads set brought = $brought where load_id = $load_id
 
 -- name: drop_load
 delete from loads where load_id = $load_id;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from hub.api import TABLES, Kind, Table
 from hub.catalog.blocks import quoted, sql
@@ -40,11 +40,9 @@ DERIVED_TABLES = {
     "orders_without_lines": frozenset({"orders", "order_lines"}),
 }
 """What a rebuild writes beside the canonical tables for strategies to read, and which of them it is made of."""
+_PERSON = {"customer_id", "user_id", "subject", "visitor_id"}
 _NOTES = {
-    "_origin": "varchar",
-    "_record": "bigint",
-    "_raw": "varchar",
-    "_reason": "varchar",
+    "_note": "varchar[]",
     "loaded_at": "timestamp",
 }
 
@@ -61,11 +59,34 @@ def canonical_tables(names: Iterable[str]) -> frozenset[str]:
     return frozenset[str]().union(*tables)
 
 
-def definition(table: Table) -> str:
-    """Return the column list of a load's physical table."""
+def spare(table: Table) -> frozenset[str]:
+    """Return the columns that a load has only once a page brought them: to store what nobody gives takes time.
+
+    No statement but a select of the load's rows may name them: neither keys, nor times, nor what says whose a row is.
+    """
+    if table.name == "consents":
+        return frozenset()
+    named = {*table.key, table.time, *table.person, *_PERSON}
+    return frozenset(
+        each.name for each in table.columns if each.name not in named and each.kind not in {Kind.EMAIL, Kind.PHONE}
+    )
+
+
+def definition(table: Table, brought: Collection[str]) -> str:
+    """Return the column list of a load's physical table; of the spare columns it has those that were brought."""
     derived = {name: kind for name, (kind, _) in DERIVED.get(table.name, {}).items()}
+    lacking = spare(table).difference(brought)
     columns = data_columns(table) | derived | ({"person_id": "bigint"} if derived else {}) | _NOTES
-    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items() if name not in lacking)
+
+
+def held(table: Table, brought: Collection[str]) -> str:
+    """Return the select list of a load's rows: NULL for what nobody brought."""
+    lacking = spare(table).difference(brought)
+    return ", ".join(
+        f"null::{kind} as {quoted(name)}" if name in lacking else quoted(name)
+        for name, kind in data_columns(table).items()
+    )
 
 
 def per_person() -> dict[str, str]:

@@ -87,6 +87,70 @@ def test_the_raw_row_that_a_source_gives_is_kept_as_it_was(shop: Shop) -> None:
         assert session.rejected(source="other") == []
 
 
+@pytest.mark.parametrize("kind", ["changes", "snapshot"])
+def test_columns_that_later_pages_bring_are_kept_beside_those_before(shop: Shop, kind: str) -> None:
+    tagged = {"customer_id": "2", "tags": "vip", "lifetime_spend": "12.50"}
+    pages = [
+        {"customers": [{"customer_id": "1", "first_name": "Ann"}], "orders": [order("1", 3, test="no")]},
+        {"customers": [tagged], "orders": [order("2", 2, refunded="4", channel="web")]},
+        {"customers": [{"customer_id": "3", "first_name": "Cy", "city": "Ribe"}], "orders": [order("3", 1)]},
+    ]
+
+    shop.load(*pages, kind=kind)
+
+    assert shop.ask("select customer_id, first_name, tags, city, locale from customers order by 1") == [
+        ("1", "Ann", None, None, None),
+        ("2", None, ["vip"], None, None),
+        ("3", "Cy", None, "Ribe", None),
+    ]
+    assert shop.ask("select order_id, test, refunded, net, channel, region from orders order by 1") == [
+        ("1", False, None, Decimal(10), None, None),
+        ("2", None, Decimal(4), Decimal(6), "web", None),
+        ("3", None, None, Decimal(10), None, None),
+    ]
+    assert [shop.catalog.given("customers", name) for name in ("tags", "locale", "email")] == [
+        [("shop", 3, 1)],
+        [("shop", 3, 0)],
+        [("shop", 3, 0)],
+    ]
+
+
+def test_columns_that_a_later_pull_brings_are_merged_with_those_of_another_source(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, (("till", "shop"), ("web", "shop")))
+    shop.load({"orders": [order("1", 3)]}, source="till")
+    shop.load({"orders": [order("1", 3, channel="web"), order("2", 2)]}, source="web")
+
+    shop.load({"orders": [order("2", 2, region="CA", total=8)]}, source="till")
+
+    assert shop.ask("select order_id, total, channel, region from orders order by 1") == [
+        ("1", Decimal(10), "web", None),
+        ("2", Decimal(8), None, "CA"),
+    ]
+
+
+def test_a_page_that_fails_leaves_no_column_behind_that_a_later_one_stumbles_over(shop: Shop) -> None:
+    shop.load({"orders": [order("1", 1)]})
+    bad = [order(str(number), 1, "x", channel="web") for number in range(2000)]
+    with pytest.raises(SourceError):
+        shop.load({"orders": bad})
+
+    shop.load({"orders": [order("2", 1, channel="web")]})
+
+    assert shop.ask("select order_id, channel from orders order by 1") == [("1", None), ("2", "web")]
+
+
+def test_a_row_whose_address_cannot_be_read_is_rejected_with_file_and_record(shop: Shop) -> None:
+    rows = [{"email": "a@b.dk"}, {"email": "no mail", "_origin": "people.csv", "_record": 2, "_raw": "no mail"}]
+
+    report = shop.load({"customers": rows})
+
+    assert report.rejected == {"customers": 1}
+    with shop.session() as session:
+        (row,) = session.rejected()
+    assert (row.origin, row.record, row.raw) == ("people.csv", 2, "no mail")
+    assert row.reason == "customer_id is missing: its address cannot be read"
+
+
 def test_rows_the_source_itself_could_not_read_are_listed_with_the_others(shop: Shop) -> None:
     page = Page({"orders": [order("1", 1)]}, rejected=[Reject("orders", "a.csv", "too many columns", "1,2,3", 4)])
 

@@ -94,32 +94,29 @@ class Reading:
 
     def _statements(self, numbered: list[tuple[int, Part]]) -> Rows:
         """Yield what people permitted, one row per address and channel over all files."""
+        reader = self.reader
         said = [(n, part, feed) for n, part in numbered for feed in part.feeds if feed.table == "consents"]
         if not said:
             return
-        queries = [self._consents(*some) for some in said]
-        with failures(" and ".join(part.label for _, part, _ in said)):
-            repeated = self.reader.fetch(
-                statement("repeated_statements", rows=" union all by name ".join(f"from ({sql})" for sql in queries))
-            )
-        for number, part, _ in said:
-            self._learn(part, number, repeated[0][1])
-        if not repeated[0][0]:
+        for place, each in enumerate(said):
+            self._gather(*each, block="add_statements" if place else "make_statements")
+        broken, repeated = reader.fetch(statement("faults_of_statements"))[0]
+        if broken:
             for number, part, feed in said:
-                yield from self._direct(part, number, feed)
-            return
-        reader = self.reader
-        reader.con.execute(statement("make_statements", rows=self._consents(*said[0])))
-        for number, part, feed in said:
-            reader.con.execute(_widened(feed))
-            reader.con.execute(statement("add_statements", rows=self._consents(number, part, feed)))
-            reader.look_again(part, number, feed, stale=number in self._disputed)
-        reader.con.execute(statement("pick_statements"))
+                reader.look_again(part, number, feed, stale=number in self._disputed)
+        if repeated:
+            reader.con.execute(statement("pick_statements"))
         for page in pages(reader.con.sql(statement("statements"))):
-            yield "consents", page
+            yield "consents", usable(page)[0]
 
-    def _consents(self, number: int, part: Part, feed: Feed) -> str:
-        return self.reader.rows(part, number, feed, numbered=False, stale=number in self._disputed)
+    def _gather(self, number: int, part: Part, feed: Feed, block: str) -> None:
+        """Put what one file says of permissions beside what the files before it said."""
+        reader = self.reader
+        rows = reader.rows(part, number, feed, numbered=_numbered(part, feed), stale=number in self._disputed)
+        if block == "add_statements":
+            reader.con.execute(_widened(feed))
+        with failures(part.label):
+            self._learn(part, number, reader.number(statement(block, rows=rows)))
 
     def _learn(self, part: Part, number: int, rows: int) -> None:
         if part.query is None:

@@ -136,15 +136,15 @@ select _part, min(rowid) from raw group by _part
 -- name: records
 select _row, _record, _raw from ({rows}) where _row in (select unnest({wanted}::bigint[]))
 
--- name: repeated_statements
-select count(*) > count(distinct hash(lower(subject), channel)), count(*)
-from (select subject, channel from ({rows}) where subject is not null)
-
 -- name: make_statements
-create or replace temp table statements as {rows} limit 0
+create or replace temp table statements as {rows}
 
 -- name: add_statements
 insert into statements by name {rows}
+
+-- name: faults_of_statements
+select count(_reason), count(*) filter (usable) > count(distinct hash(lower(subject), channel)) filter (usable)
+from (select *, _reason is null and subject is not null as usable from statements)
 
 -- name: pick_statements
 -- Of several statements about one address the latest stands; a record's own time outranks a file's date,
@@ -159,4 +159,4 @@ qualify row_number() over (partition by lower(subject), channel order by
         when dated_by = 'record' then 1 else 2 end, recorded_at desc, _rank) = 1
 
 -- name: statements
-select * exclude (_reason) from statements where _reason is null
+select * from statements where _reason is null
