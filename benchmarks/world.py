@@ -98,7 +98,7 @@ class World:
             for name, size in sizes.items():
                 pages = _pages(name, self.people, size)
                 writer.load("shop", "shop", name, Stream((name,), "snapshot"), pages)
-                writer.set_reach("shop", name, Reach(fresh_until=NOW))
+                writer.set_reach("shop", {name: Reach(fresh_until=NOW)})
             writer.rebuild()
 
     def forget_deliveries(self) -> None:

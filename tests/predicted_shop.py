@@ -110,8 +110,7 @@ class PredictedShop:
             with catalog.writer(now) as writer:
                 stream = api.Stream(tables=tuple(tables), kind="changes")
                 writer.load("shop", "shop", "all", stream, [api.Page(tables)])
-                for table in tables:
-                    writer.set_reach("shop", table, api.Reach(None, now))
+                writer.set_reach("shop", dict.fromkeys(tables, api.Reach(None, now)))
                 writer.rebuild()
             with catalog.session((as_of or self.as_of).replace(tzinfo=UTC), now) as session:
                 yield session

@@ -118,8 +118,7 @@ class Shop:
                 if tables:
                     stream = api.Stream(tables=tuple(tables), kind="changes")
                     writer.load(source, "shop", "all", stream, [api.Page(dict(tables))])
-                for table in tables:
-                    writer.set_reach(source, table, self.reaches.get(table, api.Reach(None, now)))
+                writer.set_reach(source, {table: self.reaches.get(table, api.Reach(None, now)) for table in tables})
             writer.rebuild()
         with catalog.session(now, now) as session:
             yield session

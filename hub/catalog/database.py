@@ -243,19 +243,21 @@ class Catalog:
         return {"memory_limit": self.settings.memory_limit} if self.settings.memory_limit else {}
 
     def _prepare(self, con: duckdb.DuckDBPyConnection, *, writing: bool) -> None:
-        """Give a connection the zone, the macros and the variables that every block expects."""
+        """Give a connection the zone and the macros that every block expects; what reads rows expects more."""
         install_keyed_hash(con, self.key)
         blocks = ("settings.connection", "reading.macros_of_all", *(("reading.macros",) if writing else ()))
         for block in blocks:
             for statement in statements(block):
                 con.execute(statement)
-        rates = {name.upper(): rate for name, rate in self.settings.currencies.items()}
-        values = {"currency": self.settings.currency, "country": self.settings.country}
-        con.execute(sql("settings.variables_currency"), {"value": values["currency"]})
-        con.execute(sql("settings.variables_country"), {"value": values["country"]})
-        con.execute(
-            sql("settings.variables_rates"), {"names": list(rates), "rates": [str(rate) for rate in rates.values()]}
-        )
+        if writing:
+            self._set_variables(con)
+
+    def _set_variables(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Tell a connection what reading rows and merging them depends on."""
+        rates = {name.upper(): str(rate) for name, rate in self.settings.currencies.items()}
+        con.execute(sql("settings.variables_currency"), {"value": self.settings.currency})
+        con.execute(sql("settings.variables_country"), {"value": self.settings.country})
+        con.execute(sql("settings.variables_rates"), {"names": list(rates), "rates": list(rates.values())})
         con.execute(sql("settings.variables_silence"), {"countries": sorted(silence_permits())})
 
 

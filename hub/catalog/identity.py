@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     import duckdb
 
 _PROFILE = ("first_name", "last_name", "city", "postcode", "locale", "birth_date", "gender", "tags", "created_at")
+_PERSON = "null::bigint as person_id"
+_ADDED = {
+    "order_lines": ", null::timestamp as order_placed_at, null::boolean as order_counted",
+    "cart_lines": ", null::timestamp as cart_created_at",
+    "engagement": ", null::boolean as by_mail",
+}
+"""What a merged table has besides the person, where it has more than its rows say."""
 _WHO = {"customer_id": "m.customer_id", "email": "m.email", "phone": "m.phone"}
 
 
@@ -26,8 +33,10 @@ class Identity:
         tables: Mapping[str, Table],
         orders: Sequence[Part],
         rows: Callable[[Table], str],
+        given: frozenset[str],
     ) -> None:
         self.con = con
+        self._given = given
         self._rows = rows
         self.orders = orders
         self.tables = tables
@@ -89,18 +98,28 @@ class Identity:
     def _write_shop(self) -> None:
         self._run("addressed", target="merged.customers", rows="m_customers", **_WHO)
         self._write_orders()
-        self._run("visitors", attributable=sql("identity.attributable"))
+        self._run("visitors" if "events" in self._given else "no_visits", attributable=sql("identity.attributable"))
         row = one(self.con, sql("identity.analytics_sources"))
         sources = ", ".join("'" + name.replace("'", "''") + "'" for name in (row[0] if row and row[0] else []))
-        self._run("carts", from_analytics=f"m.source in ({sources})" if sources else "false")
+        self._fill("carts", from_analytics=f"m.source in ({sources})" if sources else "false")
         self._run("without_person", target="merged.products", rows="m_products")
         for name in ("order_lines", "cart_lines"):
             lines = {
                 "product_type": "coalesce(l.product_type, k.product_type)",
                 "products": sql("identity.join_products"),
             }
-            self._run(name, **lines)
+            self._fill(name, **lines)
         self._run("orders_without_lines")
+
+    def _fill(self, name: str, **identifiers: str) -> None:
+        """Write a merged table by the block of its name, if a source gave any of it."""
+        if name in self._given:
+            self._run(name, **identifiers)
+        else:
+            self._leave_empty(name)
+
+    def _leave_empty(self, name: str) -> None:
+        self._run("nothing", target=merged(name), rows=temporary(name), more=_PERSON + _ADDED.get(name, ""))
 
     def _write_orders(self) -> None:
         """Write the merged orders, or only their persons where no merging was needed."""
@@ -117,11 +136,16 @@ class Identity:
         self._run("orders_view", rows=" union all ".join(views))
 
     def _write_visits(self) -> None:
-        for block in ("ads_signals", "events", "arrivals", "matches"):
-            self._run(block, attributable=sql("identity.attributable"))
+        self._fill("events", attributable=sql("identity.attributable"))
+        if "events" in self._given:
+            for block in ("ads_signals", "arrivals", "matches"):
+                self._run(block, attributable=sql("identity.attributable"))
 
     def _write_subjects(self, table: Table) -> None:
         shown, joins = "", ""
+        if table.name != "consents" and table.name not in self._given:  # tags and orders may prove consents, too
+            self._leave_empty(table.name)
+            return
         if table.name == "consents":
             shown, joins = ", s.person_id", "left join email_person as s on s.email = m.shown_email"
         self._run(

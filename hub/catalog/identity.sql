@@ -111,6 +111,19 @@ from (select distinct phone from numbered where bare and phone is not null) as b
 left join phone_counts as c using (phone)
 left join phone_joins as j on c.mailed = 0 and j.label = c.mailless_label
 
+-- name: nothing
+-- A table that no source gave: the statement that would fill it takes longer to plan than a small shop has rows.
+create or replace table {target} as select *, {more} from {rows} where false
+
+-- name: no_visits
+create or replace temporary table visitor_person(
+    source varchar, visitor_id varchar, known timestamp, alone boolean, person_id bigint);
+create or replace table merged.ads_signals(person_id bigint, happened_at timestamp, ads_consent boolean);
+create or replace table merged.arrivals(person_id bigint, traffic_source varchar, happened_at timestamp);
+create or replace temporary table found_matches(
+    source varchar, events bigint, withheld bigint, visitors bigint, known_visitors bigint, user_ids bigint,
+    known_user_ids bigint, transactions bigint, known_transactions bigint)
+
 -- name: references
 create or replace temporary table finals as
 select l.node, coalesce(j.target, l.label) as label from labels as l left join phone_joins as j using (label);
@@ -251,7 +264,8 @@ select person_id, max(placed_at) filter (counted) as last_bought_at,
        arg_max_null(region, place) filter (country is not null) as region
 from (select *, order_place(placed_at, country, region) as place from merged.orders where person_id is not null)
 group by person_id;
-insert or replace into about select 'orders_until', cast(max(placed_at) as varchar) from merged.orders
+merge into about using (select 'orders_until' as key, cast(max(placed_at) as varchar) as value from merged.orders) as n
+using (key) when matched then update set value = n.value when not matched then insert (key, value) values (n.key, n.value)
 
 -- name: purchases
 -- The counted orders of persons, narrow and each person's together: a group by person takes a third of the time so.

@@ -77,6 +77,10 @@ class Merger:
         """Tell whether two loads speak of the same shop, or come from the same source."""
         return max(Counter(getattr(part.load, scope) for part in parts).values(), default=0) > 1
 
+    def given(self) -> frozenset[str]:
+        """Return the names of the tables that sources gave."""
+        return frozenset(name for name, table in self.tables.items() if self.parts(table))
+
     def parts(self, table: Table) -> list[Part]:
         """Return the loads of a table, the one that wins first."""
         places = {name: place for place, (name, _) in enumerate(self.settings.sources)}

@@ -1,15 +1,16 @@
 -- What the catalog remembers beside the rows: which table came from where, how far it reaches, what was refused.
+-- Only one writer, and every row put in by what looks for it first: indexes would make each statement dearer.
 
 -- name: create
 create schema if not exists raw;
 create schema if not exists merged;
-create table if not exists about(key varchar primary key, value varchar);
-create table if not exists streams(source varchar, stream varchar, cursor varchar, primary key (source, stream));
+create table if not exists about(key varchar, value varchar);
+create table if not exists streams(source varchar, stream varchar, cursor varchar);
 create table if not exists loads(
-    load_id integer primary key, source varchar, system varchar, stream varchar, table_name varchar,
+    load_id integer, source varchar, system varchar, stream varchar, table_name varchar,
     state varchar, loaded_at timestamp, brought varchar[]);
 create table if not exists freshness(
-    source varchar, table_name varchar, start_at timestamp, fresh_until timestamp, primary key (source, table_name));
+    source varchar, table_name varchar, start_at timestamp, fresh_until timestamp);
 create table if not exists rejected_rows(
     source varchar, stream varchar, load_id integer, table_name varchar, origin varchar, record bigint,
     reason varchar, raw varchar, loaded_at timestamp);
@@ -26,17 +27,22 @@ drop schema if exists derived cascade
 -- name: about
 select key, value from about
 
--- name: set_about
-insert or replace into about select unnest($keys::varchar[]), unnest($values::varchar[])
+-- name: forget_about
+delete from about where list_contains($keys, key)
+
+-- name: add_about
+insert into about select unnest($keys::varchar[]), unnest($values::varchar[])
 
 -- name: touch
-insert or replace into about values ('changed', 'yes')
+update about set value = 'yes' where key = 'changed'
 
 -- name: cursor
 select cursor from streams where source = $source and stream = $stream
 
 -- name: set_cursor
-insert or replace into streams values ($source, $stream, $cursor)
+merge into streams using (select $source as source, $stream as stream, $cursor as cursor) as n using (source, stream)
+when matched then update set cursor = n.cursor
+when not matched then insert (source, stream, cursor) values (n.source, n.stream, n.cursor)
 
 -- name: drop_cursor
 delete from streams where source = $source and stream = $stream
@@ -67,7 +73,12 @@ delete from rejected_rows where source = $source and stream = $stream and load_i
 insert into rejected_rows values ($source, $stream, $load_id, $table, $origin, $record, $reason, $raw, $loaded_at)
 
 -- name: set_reach
-insert or replace into freshness values ($source, $table, $start_at, $fresh_until)
+merge into freshness using (
+    select $source as source, unnest($tables::varchar[]) as table_name, unnest($starts::timestamp[]) as start_at,
+           unnest($untils::timestamp[]) as fresh_until) as n using (source, table_name)
+when matched then update set start_at = n.start_at, fresh_until = n.fresh_until
+when not matched then insert (source, table_name, start_at, fresh_until)
+    values (n.source, n.table_name, n.start_at, n.fresh_until)
 
 -- name: reach
 select table_name, source, start_at, fresh_until from freshness order by source

@@ -140,11 +140,11 @@ class Writer:
             if has_erasures:
                 self.con.unregister("erasures")
 
-    def set_reach(self, source: str, table: str, reach: Reach) -> None:
-        """Remember how far a source's table reaches."""
-        start = naive(reach.start) if reach.start else None
-        until = naive(reach.fresh_until) if reach.fresh_until else None
-        values = {"source": source, "table": table, "start_at": start, "fresh_until": until}
+    def set_reach(self, source: str, reaches: Mapping[str, Reach]) -> None:
+        """Remember how far a source's tables reach."""
+        starts = [naive(reach.start) if reach.start else None for reach in reaches.values()]
+        untils = [naive(reach.fresh_until) if reach.fresh_until else None for reach in reaches.values()]
+        values = {"source": source, "tables": list(reaches), "starts": starts, "untils": untils}
         self.con.execute(sql("schema.set_reach"), values)
 
     def rebuild(self, *, force: bool = False) -> RebuildReport:
@@ -156,7 +156,7 @@ class Writer:
             with transaction(self.con, self._registry):
                 self.con.execute(sql("schema.drop_derived"))
                 merger = Merger(self.con, self._tables, self._registry, self._settings, self.now)
-                Identity(self.con, self._tables, merger.run(), merger.rows).run()
+                Identity(self.con, self._tables, merger.run(), merger.rows, merger.given()).run()
                 rows = self.con.execute(sql("identity.found_matches")).fetchall()
                 matches = tuple(Matches(*row) for row in rows)
                 merger.clear()
@@ -210,4 +210,5 @@ class Writer:
         return about.get(key)
 
     def _set_about(self, told: Mapping[str, str]) -> None:
-        self.con.execute(sql("schema.set_about"), {"keys": list(told), "values": list(told.values())})
+        self.con.execute(sql("schema.forget_about"), {"keys": list(told)})
+        self.con.execute(sql("schema.add_about"), {"keys": list(told), "values": list(told.values())})

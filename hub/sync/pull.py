@@ -134,10 +134,8 @@ class Puller:
             yield page
 
     def _set_reach(self, name: str, source: Source[Any], report: StreamReport) -> None:
-        if not report.pages:
-            return
-        for table in report.read:
-            self.writer.set_reach(name, table, source.reach(table))
+        if report.pages and report.read:
+            self.writer.set_reach(name, {table: source.reach(table) for table in report.read})
 
     def _judge_shrink(self, name: str, tables: Sequence[str], report: StreamReport, numbers: SourceNumbers) -> None:
         """Hold a snapshot that lost too much, until somebody approves its size."""

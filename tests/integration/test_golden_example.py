@@ -192,8 +192,7 @@ def catalog_of(folder: Path, doors: dict[str, list[Row]], order: tuple[str, ...]
         for source in order:
             stream = api.Stream(tables=TABLES, kind="changes")
             writer.load(source, "acme", "all", stream, pages(doors[source], size))
-            for table in TABLES:
-                writer.set_reach(source, table, api.Reach(None, now))
+            writer.set_reach(source, dict.fromkeys(TABLES, api.Reach(None, now)))
         writer.rebuild()
     with catalog.session(now, now) as session:
         yield session

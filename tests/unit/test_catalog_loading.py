@@ -559,7 +559,7 @@ def test_reach_is_remembered_per_source(shop: Shop) -> None:
     from hub.api import Reach
 
     with shop.catalog.writer(NOW) as writer:
-        writer.set_reach("shop", "orders", Reach(days(30), days(1)))
+        writer.set_reach("shop", {"orders": Reach(days(30), days(1))})
 
     with shop.session() as session:
         (reach,) = session.reach("orders")

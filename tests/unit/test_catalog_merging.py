@@ -156,3 +156,30 @@ def _expected(rows: list[Any]) -> list[tuple[Any, ...]]:
         known = merged.setdefault(key, dict.fromkeys(FIELDS))
         merged[key] = {name: fields[name] if known[name] is None else known[name] for name in FIELDS}
     return [(key, *(merged[key][name] for name in FIELDS)) for key in sorted(merged)]
+
+
+def test_a_table_that_no_source_gave_has_the_columns_of_one_that_was_given(tmp_path: Path) -> None:
+    bare, full = Shop(tmp_path / "bare"), Shop(tmp_path / "full")
+    bare.load({"customers": [{"customer_id": "1", "email": "a@b.dk"}]})
+    who = {"customer_id": "1", "email": "a@b.dk"}
+    happened = {"happened_at": days(1)}
+
+    full.load(
+        {
+            "customers": [who],
+            "orders": [order("1", 2, **who)],
+            "order_lines": [{"order_id": "1", "line": "1", "quantity": 1, "unit_price": 5}],
+            "carts": [{"cart_id": "1", "created_at": days(1), **who}],
+            "cart_lines": [{"cart_id": "1", "line": "1", "quantity": 1, "unit_price": 5}],
+            "events": [{"event_id": "1", "name": "page_view", "visitor_id": "v", "user_id": "1", **happened}],
+            "engagement": [{"subject": "a@b.dk", "kind": "sent", "campaign": "spring", **happened}],
+            "traits": [{"subject": "1", "name": "size", "value": "40"}],
+        }
+    )
+
+    columns = (
+        "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'merged' "
+        "and table_name not in ('orders', 'orders_merged') order by 1, 2"
+    )
+    assert bare.ask(columns) == full.ask(columns)
+    assert {name for name, _, _ in full.ask(columns)} >= {"events", "arrivals", "ads_signals", "carts", "engagement"}
