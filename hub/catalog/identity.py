@@ -87,21 +87,18 @@ class Identity:
 
     def _components(self) -> None:
         self._run("simple_labels")
-        while True:
+        changing = one(self.con, sql("identity.is_unfinished"))
+        while changing == (True,):
             self._run("spread")
-            changed = one(self.con, sql("identity.has_changed"))
+            changing = one(self.con, sql("identity.has_changed"))
             self._run("take_labels")
-            if not changed or not changed[0]:
-                break
         self._run("labels")
 
     def _write_shop(self) -> None:
         self._run("addressed", target="merged.customers", rows="m_customers", **_WHO)
         self._write_orders()
         self._run("visitors" if "events" in self._given else "no_visits", attributable=sql("identity.attributable"))
-        row = one(self.con, sql("identity.analytics_sources"))
-        sources = ", ".join("'" + name.replace("'", "''") + "'" for name in (row[0] if row and row[0] else []))
-        self._fill("carts", from_analytics=f"m.source in ({sources})" if sources else "false")
+        self._fill("carts", from_analytics=self._is_from_analytics())
         self._run("without_person", target="merged.products", rows="m_products")
         for name in ("order_lines", "cart_lines"):
             lines = {
@@ -110,6 +107,12 @@ class Identity:
             }
             self._fill(name, **lines)
         self._run("orders_without_lines")
+
+    def _is_from_analytics(self) -> str:
+        """Return the condition that a source gave a cart because visits told of it."""
+        row = one(self.con, sql("identity.analytics_sources")) if self._given >= {"carts", "events"} else None
+        sources = ", ".join("'" + name.replace("'", "''") + "'" for name in (row[0] if row and row[0] else []))
+        return f"m.source in ({sources})" if sources else "false"
 
     def _fill(self, name: str, **identifiers: str) -> None:
         """Write a merged table by the block of its name, if a source gave any of it."""

@@ -62,6 +62,9 @@ where x.degree > 1 or y.degree > 1;
 create or replace temporary table hard_labels as
 select node, node as label from (select a as node from hard_edges union select b from hard_edges)
 
+-- name: is_unfinished
+select exists (select 1 from hard_edges)
+
 -- name: spread
 create or replace temporary table next_labels as
 with both_ways as (select a, b from hard_edges union all select b, a from hard_edges),
@@ -263,9 +266,10 @@ select person_id, max(placed_at) filter (counted) as last_bought_at,
        arg_max_null(country, place) filter (country is not null) as country,
        arg_max_null(region, place) filter (country is not null) as region
 from (select *, order_place(placed_at, country, region) as place from merged.orders where person_id is not null)
-group by person_id;
-merge into about using (select 'orders_until' as key, cast(max(placed_at) as varchar) as value from merged.orders) as n
-using (key) when matched then update set value = n.value when not matched then insert (key, value) values (n.key, n.value)
+group by person_id
+
+-- name: orders_until
+select cast(max(placed_at) as varchar) from merged.orders
 
 -- name: purchases
 -- The counted orders of persons, narrow and each person's together: a group by person takes a third of the time so.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -102,9 +102,10 @@ class Loader:
         for reject in page.rejected:
             self._reject(reject)
         known = len(self.registry.all())
-        loads = {name: self._load_of(name, snapshot) for name in page.tables}
+        tables = {name: to_arrow(rows) for name, rows in page.tables.items()}
+        loads = {name: self._load_of(name, snapshot, rows.schema.names) for name, rows in tables.items()}
         fresh: dict[str, str] = {}
-        for name, rows in page.tables.items():
+        for name, rows in tables.items():
             fresh[name] = self._read(name, loads[name], rows, snapshot, page, rejected)
         if not snapshot:
             self._settle(page, loads, fresh)
@@ -132,31 +133,32 @@ class Loader:
         reported = departures.apply(page, self._block_erased)
         return departures.keep_only(task.name, page.remaining, self._believe) or reported
 
-    def _load_of(self, name: str, snapshot: bool) -> Load:
-        task = self.task
+    def _load_of(self, name: str, snapshot: bool, incoming: Collection[str] = ()) -> Load:
+        """Return the load that a page's rows of a table go to, with every column that they bring."""
+        task, table = self.task, self.tables[name]
+        found = self._staged.get(name) if snapshot else self.registry.visible(task.source, task.name, name)
+        if found is not None:
+            load = self.registry.widen(found, table, incoming)
+        else:
+            state = "reading" if snapshot else "visible"
+            load = self.registry.add(task.source, task.system, task.name, table, state, incoming)
         if snapshot:
-            if name not in self._staged:
-                self._staged[name] = self.registry.add(
-                    task.source, task.system, task.name, self.tables[name], "reading"
-                )
-            return self._staged[name]
-        found = self.registry.visible(task.source, task.name, name)
-        return found or self.registry.add(task.source, task.system, task.name, self.tables[name], "visible")
+            self._staged[name] = load
+        return load
 
     def _read(
         self, name: str, load: Load, rows: Any, snapshot: bool, page: Page, rejected: list[tuple[Any, ...]]
     ) -> str:
         """Read the rows and return the table that now has them: the load's own where nothing can be replaced."""
-        table, arrow = self.tables[name], to_arrow(rows)
-        load = self.registry.widen(load, table, arrow.schema.names)
+        table = self.tables[name]
         direct = snapshot or self._is_empty(load.physical)
         target = load.physical
         if not direct:
             target = quoted(f"page_{name}")
             self.con.execute(f"drop table if exists {target}")
             self.con.execute(sql("load.create_page", page=target, columns=definition(table, load.brought)))
-        count = read_rows(self.con, table, target, load.brought, arrow, self.task.now)
-        refused = self._take_rejected(load, target, rejected) if count else 0
+        count, noted = read_rows(self.con, table, target, load.brought, rows, self.task.now)
+        refused = self._take_rejected(load, target, rejected) if noted else 0
         self.report.read[name] = self.report.read.get(name, 0) + count
         if not snapshot:
             unread = sum(reject.table == name for reject in page.rejected)

@@ -155,6 +155,9 @@ class Merger:
 
     def _derive_consents(self) -> None:
         """Add what tags, traits and columns prove, dated by the first time they were seen."""
+        if not self.settings.consent_from:
+            self.con.execute(sql("merge.forget_all_signals"))
+            return
         self.con.execute(sql("merge.signals"))
         for rule in self.settings.consent_from:
             self._find_signals(rule)

@@ -86,6 +86,9 @@ insert into consent_signals select cast($rule as varchar) as rule, t.system, t.s
 from m_traits as t left join m_customers as c on c.system = t.system and c.customer_id = t.subject
 where list_contains($names, lower(t.name)) and list_contains($values, lower(trim(t.value)))
 
+-- name: forget_all_signals
+delete from consent_seen
+
 -- name: forget_signals
 delete from consent_seen as s where not exists (
     select 1 from consent_signals as n where n.rule = s.rule and n.system = s.system and n.subject = s.subject

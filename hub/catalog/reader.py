@@ -22,27 +22,26 @@ _MARK = "\x01"
 
 def read_rows(
     con: duckdb.DuckDBPyConnection, table: Table, target: str, brought: Collection[str], rows: Any, now: datetime
-) -> int:
-    """Insert the rows of a page; those that cannot be used have a ``_note``. Return how many came.
+) -> tuple[int, bool]:
+    """Insert the rows of a page; those that cannot be used have a ``_note``.
 
-    ``brought`` are the spare columns that the target has.
+    ``brought`` are the spare columns that the target has. Return how many rows came, and whether some may have a note.
     """
     if not rows.schema.names or (isinstance(rows, pa.Table) and not rows.num_rows):
-        return 0
+        return 0, False
     con.register("incoming", rows)
     try:
         incoming = incoming_types(con)
         done = one(con, page_query(table, target, brought, incoming), {"loaded_at": now})
     finally:
         con.unregister("incoming")
-    _read_odd(con, table, target)
-    return int(done[0]) if done else 0
+    noted = one(con, sql("reading.odd_rows", target=target)) == (True,)
+    if noted:
+        _read_odd(con, table, target)
+    return int(done[0]) if done else 0, noted
 
 
 def _read_odd(con: duckdb.DuckDBPyConnection, table: Table, target: str) -> None:
-    waiting = one(con, sql("reading.odd_rows", target=target))
-    if not waiting or not waiting[0]:
-        return
     columns = [c for c in table.columns if c.kind in {Kind.EMAIL, Kind.PHONE} or c.name == "subject"]
     for column in columns:
         _fix_odd(con, target, column)

@@ -92,7 +92,7 @@ update {target} set _note = list_prepend(concat_ws('; ', _note[1], cast($reason 
 where _note is not null and {column} is null
 
 -- name: odd_rows
-select count(*) from {target} where _note is not null
+select exists (select 1 from {target} where _note is not null)
 
 -- name: settle_odd
 update {target} set _note = null where _note is not null and _note[1] is null

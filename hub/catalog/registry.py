@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hub.api import Table
-from hub.catalog.blocks import one, quoted, sql, statements
+from hub.catalog.blocks import quoted, sql, statements
 from hub.catalog.tables import data_columns, definition, physical, spare
 
 if TYPE_CHECKING:
@@ -82,18 +82,20 @@ class Registry:
         """Return the loads of a snapshot that waits."""
         return [x for x in self.of_source(source) if x.stream == stream and x.state == "held"]
 
-    def add(self, source: str, system: str, stream: str, table: Table, state: str) -> Load:
-        """Make an empty load."""
-        values = {"source": source, "system": system, "stream": stream, "table": table.name}
-        row = one(self._con, sql("schema.add_load"), values | {"state": state, "loaded_at": self._now})
-        if row is None:
-            raise RuntimeError("DuckDB returned no load_id")
-        load = Load(row[0], source, system, stream, table.name, state)
-        self._con.execute(sql("load.create_physical", target=load.physical, columns=definition(table, ())))
+    def add(
+        self, source: str, system: str, stream: str, table: Table, state: str, incoming: Collection[str] = ()
+    ) -> Load:
+        """Make an empty load for rows that bring some columns."""
+        brought = sorted(spare(table).intersection(incoming))
+        load = Load(max(self._loads, default=0) + 1, source, system, stream, table.name, state, tuple(brought))
+        values = {"load_id": load.load_id, "source": source, "system": system, "stream": stream, "table": table.name}
+        values |= {"state": state, "loaded_at": self._now, "brought": brought}
+        self._con.execute(sql("schema.add_load"), values)
+        self._con.execute(sql("load.create_physical", target=load.physical, columns=definition(table, brought)))
         self._loads[load.load_id] = load
         return load
 
-    def widen(self, load: Load, table: Table, incoming: Iterable[str]) -> Load:
+    def widen(self, load: Load, table: Table, incoming: Collection[str]) -> Load:
         """Give a load the columns that a page brings for the first time."""
         load = self._loads[load.load_id]
         missing = sorted(spare(table).intersection(incoming).difference(load.brought))

@@ -51,7 +51,7 @@ delete from streams where source = $source and stream = $stream
 select load_id, source, system, stream, table_name, state, brought from loads order by load_id
 
 -- name: add_load
-insert into loads values ((select coalesce(max(load_id), 0) + 1 from loads), $source, $system, $stream, $table, $state, $loaded_at, []) returning load_id
+insert into loads values ($load_id, $source, $system, $stream, $table, $state, $loaded_at, $brought)
 
 -- name: set_load_state
 update loads set state = $state where load_id = $load_id

@@ -53,7 +53,7 @@ create or replace temporary view order_gaps as select * from merged.order_gaps;
 create or replace temporary view order_totals as select * from merged.order_totals
 
 -- name: seen_tables
-select distinct table_name from loads where state = 'visible' order by 1
+select table_name from loads where state = 'visible'
 
 -- name: find
 select distinct person_id from merged.identities

@@ -160,7 +160,9 @@ class Writer:
                 rows = self.con.execute(sql("identity.found_matches")).fetchall()
                 matches = tuple(Matches(*row) for row in rows)
                 merger.clear()
-                self._set_about({"changed": "no", "merged_with": mark, "merge": uuid4().hex})
+                until = one(self.con, sql("identity.orders_until"))
+                merged = {"changed": "no", "merged_with": mark, "merge": uuid4().hex}
+                self._set_about({**merged, "orders_until": until[0] if until else None})
         row = one(self.con, sql("identity.summary")) or (0, 0)
         tills = tuple(Till(*till) for till in self.con.execute(sql("identity.stored_tills")).fetchall())
         return RebuildReport(changed, int(row[0]), int(row[1]), tills, matches)
@@ -209,6 +211,6 @@ class Writer:
         about: dict[str, str] = dict(self.con.execute(sql("schema.about")).fetchall())
         return about.get(key)
 
-    def _set_about(self, told: Mapping[str, str]) -> None:
+    def _set_about(self, told: Mapping[str, str | None]) -> None:
         self.con.execute(sql("schema.forget_about"), {"keys": list(told)})
         self.con.execute(sql("schema.add_about"), {"keys": list(told), "values": list(told.values())})
