@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from hub.errors import PluginError
 from hub.plugins.entries import Broken, Entry
-from hub.plugins.modules import Modules
+from hub.plugins.modules import Modules, isolated
 from hub.plugins.names import EXTENDING, STAND_INS, read_hooks
 from hub.plugins.texts import text_of
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-    import typer
 
     from hub.api import Run, Section, StandIn, Withholding
 
@@ -104,27 +102,26 @@ class Extensions:
                     raise PluginError(f"the code {offered.code} is offered twice: by {other} and by {entry}")
         return list(found.values())
 
-    def commands(self, taken: Collection[str]) -> dict[str, tuple[Entry, typer.Typer]]:
-        """Return the commands by name, but for those that hub has itself (``taken``) or that two offer.
+    def commands(self, taken: Collection[str]) -> dict[str, tuple[Entry, Any]]:
+        """Return the commands by name, as typer runs them, but for those that hub has itself or that two offer.
 
-        Those, and what cannot be loaded, are recorded in ``broken``.
+        Those, and what cannot be loaded or made, are recorded in ``broken``. ``taken`` are hub's own names.
         """
-        from hub.plugins.contract import command_problem
-
-        found: dict[str, tuple[Entry, typer.Typer]] = {}
+        found: dict[str, tuple[Entry, Any]] = {}
         twice: set[str] = set()
         for entry, app in self._offered("hub_commands"):
-            problem = command_problem(app)
-            name = "" if problem else str(app.info.name)
-            if name in taken:
-                problem = f"its command {name!r} is one of hub's own"
-            elif name in found:
-                twice.add(name)
-                problem = f"its command {name!r} is also offered by {found[name][0]}"
-            if problem:
-                self._note(entry, problem)
+            try:
+                command = _command(entry, app)
+            except PluginError as error:
+                self._note(entry, str(error))
+                continue
+            if command.name in taken:
+                self._note(entry, f"its command {command.name!r} is one of hub's own")
+            elif command.name in found:
+                twice.add(command.name)
+                self._note(entry, f"its command {command.name!r} is also offered by {found[command.name][0]}")
             else:
-                found[name] = entry, app
+                found[command.name] = entry, command
         return {name: each for name, each in found.items() if name not in twice}
 
     def stand_ins(self) -> list[type[StandIn]]:
@@ -159,4 +156,23 @@ class Extensions:
         self._broken.setdefault((entry.origin, reason), Broken(entry.origin, reason))
 
 
+def _command(entry: Entry, app: Any) -> Any:
+    """Return what typer runs for an app. Raises PluginError where it is none, or typer cannot make one of it."""
+    import typer
+
+    from hub.plugins.contract import command_problem
+
+    problem = command_problem(app)
+    if problem is not None:
+        raise PluginError(f"{entry}: {problem}", next_step=_CORRECT)
+    with isolated(entry, f"offers a command {app.info.name!r} that cannot be made"):
+        command: Any = typer.main.get_command(app)
+    command.name, command.rich_help_panel = app.info.name, "Extensions"
+    if command.help is None and isinstance(app.info.help, str):
+        command.help = app.info.help
+    command.params = [each for each in command.params if each.name not in _OF_HUB_ALONE]
+    return command
+
+
+_OF_HUB_ALONE = {"install_completion", "show_completion"}
 _CORRECT = "Correct the plugin; the reference of hub.api says what it must declare."

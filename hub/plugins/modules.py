@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -43,7 +41,7 @@ class Modules:
             PluginError: the module cannot be loaded, or its hook fails.
         """
         manager = self._manager(entry)
-        with _isolated(entry, f"failed in {hook}"):
+        with isolated(entry, f"failed in {hook}"):
             return [offered for answer in getattr(manager.hook, hook)(**told) for offered in answer]
 
     def tell(self, entry: Entry, hook: str, **told: Any) -> None:
@@ -53,7 +51,7 @@ class Modules:
             PluginError: the module cannot be loaded, or its hook fails.
         """
         manager = self._manager(entry)
-        with _isolated(entry, f"failed in {hook}"):
+        with isolated(entry, f"failed in {hook}"):
             getattr(manager.hook, hook)(**told)
 
     def _manager(self, entry: Entry) -> PluginManager:
@@ -64,7 +62,7 @@ class Modules:
 
         manager = pluggy.PluginManager(hooks.PROJECT)
         manager.add_hookspecs(hooks)
-        with _isolated(entry, "cannot be loaded"):
+        with isolated(entry, "cannot be loaded"):
             module = self._import(entry)
             _check_hooks(module)
             manager.register(module, entry.module)
@@ -80,11 +78,13 @@ class Modules:
 
 def module_name(file: Path) -> str:
     """Return a private module name, so that a plugin's file shadows nobody's module."""
+    from hashlib import sha256
+
     return f"_hub_workspace_{sha256(str(file.resolve()).encode()).hexdigest()[:12]}_{file.stem}"
 
 
 @contextmanager
-def _isolated(entry: Entry, what: str) -> Iterator[None]:
+def isolated(entry: Entry, what: str) -> Iterator[None]:
     """Turn whatever a plugin raises into its own fault, by name and origin."""
     try:
         yield
@@ -95,6 +95,8 @@ def _isolated(entry: Entry, what: str) -> Iterator[None]:
 
 
 def _import_file(name: str, file: Path) -> ModuleType:
+    from importlib.util import module_from_spec, spec_from_file_location
+
     if name in sys.modules:
         return sys.modules[name]
     spec = spec_from_file_location(name, file)

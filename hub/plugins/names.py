@@ -63,8 +63,8 @@ def read_hooks(source: str | None) -> frozenset[str]:
     if source is None or _IMPORTS_ALL.search(source):
         return EXTENDING | {STAND_INS}
     named = {*_DEFINED.findall(source), *(EXTENDING | {STAND_INS}).intersection(_WORD.findall(source))} - _HOOKS.keys()
-    if not named:
-        return frozenset()
+    if named <= {STAND_INS}:
+        return frozenset(named)  # hub's own vendors: to parse them all would be felt in `hub --help`
     with suppress(SyntaxError, ValueError):  # loading it says what is wrong
         named &= set(_bound(ast.parse(source).body))
     return frozenset(hook for name in named for hook in _meant(name))

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import sys
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 from hub.plugins.entries import Entry
 
 
 def text_of(entry: Entry) -> str | None:
     """Return the text of a plugin's module; None where there is none to look at."""
-    if entry.file is None:
-        return _installed(entry.module)
+    file = entry.file or _installed(entry.module)
     try:
-        return entry.file.read_text(encoding="utf-8", errors="replace")
+        return None if file is None else file.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
 
 
-def _installed(module: str) -> str | None:
-    """Find a module as importing it would, but for the packages it lies in, which an ordinary search would import."""
+def _installed(module: str) -> Path | None:
+    """Find a module's file as importing it would, but for the packages it lies in: an ordinary search imports those."""
     spec: ModuleSpec | None = None
     name = ""
     for part in module.split("."):
@@ -29,8 +29,4 @@ def _installed(module: str) -> str | None:
         spec = next((each for each in found if each is not None), None)
         if spec is None:
             return None
-    read = getattr(spec and spec.loader, "get_source", None)
-    try:
-        return read(name) if read is not None else None
-    except (ImportError, OSError):
-        return None
+    return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None

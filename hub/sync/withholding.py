@@ -23,7 +23,7 @@ from hub.segments.strategies import bound_values, execute
 if TYPE_CHECKING:
     from hub.catalog import Session
 
-HOOK = "hub_withholdings"
+WITHHOLDINGS = "hub_withholdings"
 
 
 def parameters(client: str, sync: str, destination: str, audience: str, purpose: str) -> dict[str, str]:
@@ -61,7 +61,7 @@ class Withholder:
     @property
     def is_active(self) -> bool:
         """Tell whether some extension may withhold somebody."""
-        return bool(self.extensions.offering(HOOK))
+        return bool(self.extensions.offering(WITHHOLDINGS))
 
     @property
     def reads(self) -> frozenset[str]:
