@@ -13,9 +13,7 @@ from hub.cli.options import JsonOption, WorkspaceOption
 if TYPE_CHECKING:
     from hub.plugins import Plugins
 
-app = typer.Typer(
-    help="Sources, segment strategies, destinations and extensions that are installed.", no_args_is_help=True
-)
+app = typer.Typer(help="Sources, segment strategies, destinations and extensions.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -54,7 +52,7 @@ def show_plugin(
     kind: Annotated[
         str | None,
         typer.Option(
-            "--kind", metavar="KIND", help="source, segment, destination or extension, where a name is several."
+            "--kind", metavar="KIND", help="source, segment, destination or extension, if several share a name."
         ),
     ] = None,
     workspace: WorkspaceOption = None,

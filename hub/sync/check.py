@@ -65,22 +65,21 @@ def check_extensions(wiring: Wiring, taken: Collection[str]) -> Iterator[Finding
     Those that can keep people from being added are errors, the others warnings. ``taken`` are hub's own commands.
     """
     extensions = wiring.plugins.extensions
-    broken = 0
+    said: set[str] = set()
     for entry in extensions.entries():
         try:
             extensions.load(entry)
         except PluginError as error:
-            broken += 1
+            said.add(str(error))
             bars = extensions.hooks(entry) & {"hub_before_run", WITHHOLDINGS}
             say = Finding.error if bars else Finding.warning
             yield say(str(error), next_step=error.next_step, code="extension")
-    if broken:
-        return
     extensions.commands(taken)
     for told in extensions.broken:
-        yield Finding.warning(f"{told.origin}: {told.reason}", code="extension")
+        if told.reason not in said:
+            yield Finding.warning(f"{told.origin}: {told.reason}", code="extension")
     if extensions.offering(WITHHOLDINGS):
-        yield from _try_withholdings(wiring)
+        yield from (each for each in _try_withholdings(wiring) if each.text not in said)
 
 
 def _try_withholdings(wiring: Wiring) -> Iterator[Finding]:
