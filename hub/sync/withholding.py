@@ -144,6 +144,8 @@ _WHOLE_NUMBERS = frozenset(["BIGINT", "INTEGER"])
 
 
 def _failed(entry: Entry, code: str, error: Exception) -> PluginError:
-    told = str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {error}"
+    # What a select meets in the data, DuckDB quotes: of that only the kind is told, never somebody's address.
+    known = isinstance(error, HubError | duckdb.BinderException | duckdb.CatalogException)
+    told = str(error) if known else f"{type(error).__name__} while it read the data"
     step = f"Correct {entry.origin}; until then nobody is added, and only who must be is removed."
     return PluginError(f"{entry}: the check {code} cannot be run: {told}", next_step=step)
