@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 from hub.api.destinations import Destination
 from hub.api.sources import Source
@@ -67,11 +67,11 @@ class Here(Protocol):
         """Return the ids of the workspace's clients."""
 
     def connection(
-        self, client: str, name: str, kind: Literal["source", "destination"] | None = None
+        self, client: str, name: str, kind: str | None = None
     ) -> AbstractContextManager[Source[Any] | Destination[Any]]:
         """Make a client's source or destination with its settings, secrets and pace; it is closed at the end.
 
-        ``kind`` is needed only where a source and a destination share the name.
+        ``kind``, ``source`` or ``destination``, is needed only where both have the name.
 
         Raises:
             ConfigError: there is no such client or connection, or a setting or secret is missing.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hub.errors import ConfigError
 
@@ -34,16 +34,14 @@ class Workplace:
         return client_ids(self.workspace or find_workspace())
 
     @contextmanager
-    def connection(
-        self, client: str, name: str, kind: Literal["source", "destination"] | None = None
-    ) -> Iterator[Source[Any] | Destination[Any]]:
+    def connection(self, client: str, name: str, kind: str | None = None) -> Iterator[Source[Any] | Destination[Any]]:
         """Make a source or destination of a client, and close it at the end."""
         from hub.cli.running import make_wiring
         from hub.sync.lines import close_line
 
         wiring = make_wiring(self.workspace, client)
-        live = {"source": wiring.live_sources, "destination": wiring.live_destinations}
-        found = _kind_of(client, name, {kind: live[kind]} if kind else live)
+        live: dict[str, Mapping[str, Any]] = {"source": wiring.live_sources, "destination": wiring.live_destinations}
+        found = _kind_of(client, name, {kind: live.get(kind, {})} if kind else live)
         with wiring.open_ledger() as ledger:
             made = wiring.source(name, ledger) if found == "source" else wiring.destination(name, ledger)
             try:
