@@ -234,8 +234,8 @@ def test_extensions_are_listed_without_being_imported_and_described(
 
     extensions = [each for each in listed if each["kind"] == "extension"]
     assert extensions == [
-        {"kind": "extension", "name": "waiting", "from": "audience-hub-waiting 1.2"},
         {"kind": "extension", "name": "mine", "from": "plugins/mine.py"},
+        {"kind": "extension", "name": "waiting", "from": "audience-hub-waiting 1.2"},
     ]
     assert "hub_waiting" not in sys.modules
     assert "Write a log." in info
