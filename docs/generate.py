@@ -341,8 +341,9 @@ def errors() -> str:
 
 _GUARDS = {
     "source": (
-        "A table of a snapshot lost more than `max_shrink` in one pull. The old content stands; the source failed.",
-        "Export it again. If it is right: `hub approve CLIENT SOURCE`.",
+        "A table of a snapshot lost more than `max_shrink` in one pull, so the old content stands; a source that the "
+        "sync reads failed; or an extension failed before the run.",
+        "Export it again, or correct what the text names. If a table did shrink: `hub approve CLIENT SOURCE`.",
     ),
     "segment": (
         "The segment refuses to answer: it is smaller than its `min_size`, or its strategy has too little data.",
@@ -413,6 +414,7 @@ def withheld_codes() -> str:
     rows = [(_code(code.name), code.meaning, code.remedy) for code in rulebook().codes]
     told = {code.name for code in rulebook().codes}
     rows += [(_code(name), _sentence(words), _REMEDIES[name]) for name, words in CODES.items() if name not in told]
+    rows.append(("any other", "An extension withholds the person; `hub explain` has its words.", "What it says."))
     return table(("code", "meaning", "what to do"), rows)
 
 

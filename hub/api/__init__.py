@@ -16,6 +16,7 @@ from hub.api.destinations import (
     Permission,
     State,
 )
+from hub.api.extending import Here, Run, Section, Withholding
 from hub.api.findings import Finding, Level
 from hub.api.forecasts import Forecast, Planned
 from hub.api.hooks import hookimpl
@@ -90,6 +91,7 @@ __all__ = [
     "Finding",
     "Forecast",
     "Gone",
+    "Here",
     "Http",
     "HttpStandIn",
     "HubError",
@@ -116,7 +118,9 @@ __all__ = [
     "RejectedError",
     "Remaining",
     "Reply",
+    "Run",
     "Secret",
+    "Section",
     "Segment",
     "Shop",
     "Source",
@@ -128,6 +132,7 @@ __all__ = [
     "Table",
     "Test",
     "TransientError",
+    "Withholding",
     "at_least",
     "at_most",
     "begins_with",

@@ -26,6 +26,7 @@ from hub.cli import (
     sync,
 )
 from hub.cli.failures import report_failure
+from hub.cli.group import HubGroup
 
 WIRING = "Wire a client"
 DAILY = "Every day"
@@ -34,6 +35,7 @@ INSIDE = "Look inside"
 
 app = typer.Typer(
     name="hub",
+    cls=HubGroup,
     help="The audience hub: customer segments kept in sync with every destination, for those who consented.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,6 +33,8 @@ def check(
     groups = {"configuration": check_wiring(opened, client, stand_in=sandbox)}
     if not has_errors(groups["configuration"]):
         groups["configuration"] += _check_segments(opened, client)
+        if extensions := _check_extensions(opened, client):
+            groups["extensions"] = extensions
     if not offline and not has_errors(groups["configuration"]):
         for where, finding in _ask_connections(opened, client, sandbox=sandbox):
             groups.setdefault(where, []).append(finding)
@@ -89,6 +91,15 @@ def _check_segments(workspace: Workspace, client: str) -> list[Finding]:
     from hub.sync.check import check_segments
 
     return list(check_segments(make_wiring(workspace.folder, client)))
+
+
+def _check_extensions(workspace: Workspace, client: str) -> list[Finding]:
+    from hub.cli.app import app
+    from hub.cli.running import make_wiring
+    from hub.sync.check import check_extensions
+
+    own: Any = typer.main.get_command(app)
+    return list(check_extensions(make_wiring(workspace.folder, client), own.commands))
 
 
 def _ask_connections(workspace: Workspace, client: str, *, sandbox: bool) -> list[tuple[str, Finding]]:

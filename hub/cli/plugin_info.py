@@ -14,13 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.api import ColumnValue, Condition, Destination, Percentile, Segment, Source, format_duration
+from hub.api import hooks as hook_examples
 from hub.config.validate import is_secret, model_in, setting_names
 from hub.report.tables import simple_table
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from hub.plugins import Entry
+    from hub.plugins import Entry, Extensions
 
 _SHOWN_ALREADY = {"kind", "name", "from", "summary", "about", "settings"}
 _WORDS = {
@@ -60,8 +61,27 @@ def describe(entry: Entry, plugin: type[Any]) -> dict[str, Any]:
     return described
 
 
-def paragraphs(plugin: type[Any]) -> list[str]:
-    """Return what a plugin's docstring says, paragraph by paragraph, each on one line."""
+def describe_extension(entry: Entry, extensions: Extensions) -> dict[str, Any]:
+    """Return what an extension does, as JSON data. Raises PluginError where it cannot be loaded."""
+    module = extensions.load(entry)
+    summary, *about = (paragraphs(module) if module.__doc__ else None) or [""]
+    hooks = sorted(extensions.hooks(entry) & set(vars(module)))
+    return {
+        "kind": entry.kind,
+        "name": entry.name,
+        "from": entry.origin,
+        "summary": summary,
+        "about": about,
+        "hooks": {hook: _first_line(getattr(hook_examples, hook)) for hook in hooks},
+    }
+
+
+def _first_line(hook: Any) -> str:
+    return (inspect.getdoc(hook) or "").partition("\n")[0]
+
+
+def paragraphs(plugin: Any) -> list[str]:
+    """Return what a docstring says, paragraph by paragraph, each on one line."""
     text = (inspect.getdoc(plugin) or "").replace("``", "`")
     return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
 
@@ -150,7 +170,8 @@ def render(described: dict[str, Any]) -> Iterator[Text | Table]:
     yield head
     for text in (described["summary"], *described["about"]):
         yield Text(text + "\n")
-    yield _settings_table(described["settings"])
+    if "settings" in described:
+        yield _settings_table(described["settings"])
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")

@@ -13,7 +13,7 @@ from hub.cli.options import JsonOption, WorkspaceOption
 if TYPE_CHECKING:
     from hub.plugins import Plugins
 
-app = typer.Typer(help="Sources, segment strategies and destinations that are installed.", no_args_is_help=True)
+app = typer.Typer(help="Sources, segment strategies, destinations and extensions.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -22,7 +22,7 @@ def list_plugins(workspace: WorkspaceOption = None, json: JsonOption = False) ->
     from hub.cli.console import show_json
 
     found = open_plugins(workspace)
-    entries = found.entries()
+    entries = [*found.entries(), *found.extensions.entries()]
     if json:
         show_json([{"kind": entry.kind, "name": entry.name, "from": entry.origin} for entry in entries])
     else:
@@ -50,22 +50,28 @@ def _listed(rows: list[tuple[str, str, str]]) -> Iterator[str]:
 def show_plugin(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name.")],
     kind: Annotated[
-        str | None, typer.Option("--kind", metavar="KIND", help="source, segment or destination, where a name is both.")
+        str | None,
+        typer.Option(
+            "--kind", metavar="KIND", help="source, segment, destination or extension, if several share a name."
+        ),
     ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show a plugin's settings with types, defaults and meaning, what it reads or provides, and its limits."""
     from hub.cli.console import show, show_json
-    from hub.cli.plugin_info import describe, render
+    from hub.cli.plugin_info import describe, describe_extension, render
     from hub.errors import ConfigError
 
     found = open_plugins(workspace)
-    kinds = [entry.kind for entry in found.entries(kind) if entry.name == name]
-    if not kinds:
+    extensions = [entry for entry in found.extensions.entries() if kind in {None, entry.kind}]
+    listed = [*found.entries(kind), *extensions]
+    kinds = [entry.kind for entry in listed if entry.name == name and entry not in extensions]
+    extending = [entry for entry in extensions if entry.name == name]
+    if not kinds and not extending:
         from difflib import get_close_matches
 
-        known = sorted({entry.name for entry in found.entries(kind)})
+        known = sorted({entry.name for entry in listed})
         close = get_close_matches(name, known, n=1)
         question = f"did you mean {close[0]!r}? " if close else ""
         raise ConfigError(
@@ -73,6 +79,7 @@ def show_plugin(
             next_step="Run `hub plugins list`.",
         )
     described = [describe(found.entry(each, name), found.load(each, name)) for each in dict.fromkeys(kinds)]
+    described += [describe_extension(entry, found.extensions) for entry in extending]
     if json:
         show_json(described[0] if len(described) == 1 else described)
         return

@@ -108,7 +108,8 @@ class Story:
         self._require(all(sync.guards for sync in planned.syncs), "a first delivery was not held for a human's word")
         before = len(mails()["mails"])
         numbers = apply_plan(wiring, read_plan(file))
-        self.show(syncs_table(numbers.syncs), delivery_table(numbers.syncs), withheld_table(numbers.syncs))
+        withheld = withheld_table(numbers.syncs, numbers.codes)
+        self.show(syncs_table(numbers.syncs), delivery_table(numbers.syncs), withheld)
         self._require(numbers.status is Status.OK, f"delivering {plan.client} ended with {numbers.status.value}")
         self._verify_delivery(plan, numbers, mails()["mails"][before:])
 

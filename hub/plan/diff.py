@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # What consent decided because somebody said no; NO_CONSENT is the mere absence of a yes.
 DEMANDING = ("SUPPRESSED", "OPTED_OUT", "INVALID_ADDRESS", "SALE_OPT_OUT", "ADS_STORAGE_DENIED")
 
+# What a plan withholds somebody for whom consent cleared; no extension may use these for what is its own.
+OWN_CODES = ("REFUSED", "STALE_SOURCE", "HOLDOUT", "COOLDOWN", "FREQUENCY_CAP")
+
 QUERIES = load_queries("hub.plan")
 _MEMBERSHIP = ("member_key", "state", "attributes_hash", "data_hash", "due_at", "sent_at")
 
@@ -29,6 +32,14 @@ class Judged:
 
     cleared: Cleared
     withheld: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """People whom something else than consent withholds: the reason's code, and the table of their person_id."""
+
+    code: str
+    people: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ class Request:
         mirror: members leave with the segment; otherwise only with their consent.
         salt, holdout: who is held out, stable by person.
         stale: the segment's data cannot rule out that a member bought: nobody is added.
+        withheld: whom extensions withhold, of whatever audience.
     """
 
     number: int
@@ -65,6 +77,7 @@ class Request:
     salt: str = ""
     holdout: float = 0.0
     stale: bool = False
+    withheld: Sequence[Withheld] = ()
 
 
 @dataclass(slots=True)
@@ -176,6 +189,11 @@ def as_known(con: duckdb.DuckDBPyConnection, number: int, members: int, withheld
     )
 
 
+def without(cleared: Cleared, withheld: Withheld) -> Cleared:
+    """Return those of the members who are not withheld."""
+    return cleared.where(f"person_id not in (select person_id from {withheld.people})")
+
+
 def entries(con: duckdb.DuckDBPyConnection, difference: Difference) -> Iterator[tuple[str, str, str | None]]:
     """Yield (operation, member_key, payload hash) of everything a sync would send, ordered."""
     table = (
@@ -235,8 +253,12 @@ def _load_membership(con: duckdb.DuckDBPyConnection, request: Request, names: di
 
 
 def _withhold(con: duckdb.DuckDBPyConnection, request: Request, judged: Judged, names: dict[str, str]) -> Cleared:
-    """Take out who may be contacted and yet is not: tombstones, holdouts, pauses and caps."""
+    """Take out who may be contacted and yet is not: by extensions, then tombstones, holdouts, pauses and caps."""
     cleared, withheld = judged.cleared, judged.withheld
+    for each in request.withheld:
+        tables = {"withheld": withheld, "cleared": cleared.table, "people": each.people}
+        _run(con, "withhold", tables, code=each.code)
+        cleared = without(cleared, each)
     steps: list[tuple[str, dict[str, Any]]] = [("withhold_refused", {})]
     if request.stale:
         steps.append(("withhold_stale", {}))

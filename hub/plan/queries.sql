@@ -4,6 +4,9 @@ create temporary table {membership} (
 )
 -- name: fill_membership
 insert into {membership} by name select {columns} from {batch}
+-- name: withhold
+insert into {withheld} by name
+select c.person_id, $code as code from {cleared} as c semi join {people} using (person_id)
 -- name: withhold_refused
 select c.person_id, 'REFUSED' as code from {cleared} as c
 join {membership} as m using (member_key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from hub.plugins.loader import KINDS, Broken, Entry, Plugins
+from hub.plugins.entries import EXTENSION, KINDS, Broken, Entry
+from hub.plugins.extensions import Extensions
+from hub.plugins.loader import Plugins
 
-__all__ = ["KINDS", "Broken", "Entry", "Plugins"]
+__all__ = ["EXTENSION", "KINDS", "Broken", "Entry", "Extensions", "Plugins"]

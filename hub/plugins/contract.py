@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
-from hub.api import Capabilities, Config, Destination, Op, Segment, Source, Stream
+from hub.api import Capabilities, Config, Destination, Op, Section, Segment, Source, Stream, Withholding
 
 _BASES: dict[str, type[Any]] = {"source": Source, "segment": Segment, "destination": Destination}
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_CODE = re.compile(r"[A-Z][A-Z0-9_]*")
 _IDENTIFIERS = {"email", "phone", "customer_id"}
 
 
@@ -68,3 +70,55 @@ def _destination_problems(offered: type[Destination[Any]]) -> list[str]:
     if offered.push is Destination.push:
         problems.append("push is not implemented")
     return problems
+
+
+def withholding_problems(offered: Any) -> list[str]:
+    """Return what a check that may only withhold lacks; nothing if it keeps the contract."""
+    if not (isinstance(offered, type) and issubclass(offered, Withholding)):
+        return [f"{getattr(offered, '__name__', offered)!r} is not a subclass of api.Withholding"]
+    code = getattr(offered, "code", None)
+    if not (isinstance(code, str) and _CODE.fullmatch(code)):
+        return [f"the code {code!r} is not of A-Z, 0-9 and _"]
+    missing = [name for name in ("description", "sql") if not str(getattr(offered, name, None) or "").strip()]
+    return [f"{code} has no {name}" for name in missing]
+
+
+def section_problem(offered: Any) -> str | None:
+    """Return why a section cannot be shown, or None."""
+    if not isinstance(offered, Section):
+        return f"{offered!r} is no api.Section"
+    title: Any = offered.title
+    if not isinstance(title, str) or not all(isinstance(name, str) for name in _listed(offered.columns)):
+        return "its title and the names of its columns must be texts"
+    if not all(isinstance(row, list | tuple) for row in _listed(offered.rows)):
+        return f"{title!r} must have its rows as a list of lists"
+    width = len(offered.columns)
+    ragged = [(number, len(row)) for number, row in enumerate(offered.rows, 1) if len(row) != width]
+    if ragged:
+        number, values = ragged[0]
+        return f"{title!r} has {width} columns, its row {number} has {values}"
+    strange = [value for row in offered.rows for value in row if not _can_be_shown(value)]
+    return f"{title!r} has a value that is neither text nor a finite number" if strange else None
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    """Return a list's items; of anything else something that is no item of any list."""
+    return value if isinstance(value, list | tuple) else (None,)
+
+
+def _can_be_shown(value: Any) -> bool:
+    return isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
+
+
+def command_problem(offered: Any) -> str | None:
+    """Return why something is no command, or None."""
+    import typer
+
+    if not isinstance(offered, typer.Typer):
+        return f"hub_commands offers {offered!r}, not a typer.Typer"
+    name = offered.info.name
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        return 'hub_commands offers a typer.Typer without a name of a-z, 0-9 and -; write typer.Typer(name="…")'
+    if not (offered.registered_commands or offered.registered_groups or offered.registered_callback):
+        return f"its command {name!r} does nothing: it has neither a command nor a callback"
+    return None

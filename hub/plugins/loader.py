@@ -6,64 +6,23 @@ workspace's ``plugins/``. Listing reads metadata and source text; only ``load`` 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from functools import cached_property
-from hashlib import sha256
-from importlib import import_module
 from importlib.metadata import Distribution, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hub.errors import ConfigError, PluginError
-from hub.plugins.names import offers_stand_ins, read_plugin_names
+from hub.plugins.entries import EXTENSION, FOLDER, KINDS, Broken, Entry
+from hub.plugins.extensions import Extensions
+from hub.plugins.modules import Modules, module_name
+from hub.plugins.names import read_plugin_names
 
 if TYPE_CHECKING:
     from hub.api import StandIn
 
-Kind = Literal["source", "segment", "destination"]
-KINDS: tuple[Kind, ...] = ("source", "segment", "destination")
-
 _ORDER: dict[str, int] = {kind: position for position, kind in enumerate(KINDS)}
-_EXTENSIONS = "hub.extensions"
-_FOLDER = "plugins"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A plugin as listed; nothing of it was imported.
-
-    ``module`` is importable where the plugin is installed; ``file`` is set where it lives in the workspace.
-    """
-
-    kind: str
-    name: str
-    module: str
-    distribution: str | None = None
-    version: str | None = None
-    file: Path | None = None
-
-    @property
-    def origin(self) -> str:
-        """Return where the plugin comes from, for messages: distribution and version, or file."""
-        if self.file is not None:
-            return f"{_FOLDER}/{self.file.name}"
-        return f"{self.distribution or 'unknown distribution'} {self.version or ''}".strip()
-
-    def __str__(self) -> str:
-        return f"{self.kind} plugin {self.name!r} ({self.origin})"
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A plugin, or a file that should hold some, that cannot be used, and why."""
-
-    origin: str
-    reason: str
 
 
 class Plugins:
@@ -71,9 +30,8 @@ class Plugins:
 
     def __init__(self, workspace: Path | None = None) -> None:
         self._workspace = workspace
-        self._modules: dict[str, ModuleType] = {}
+        self._modules = Modules()
         self._loaded: dict[tuple[str, str], type[Any]] = {}
-        self._faults: dict[str, Broken] = {}
         self._distributions: dict[Distribution, tuple[str, str]] = {}
 
     def entries(self, kind: str | None = None) -> list[Entry]:
@@ -88,7 +46,15 @@ class Plugins:
     @property
     def broken(self) -> list[Broken]:
         """Return what cannot be used: unreadable files, names taken twice, and what failed to load so far."""
-        return [*self._local[1], *self._twice(), *self._faults.values()]
+        listed = [*self._local[1], *self._twice()]
+        told = {each.origin for each in listed}
+        return listed + [each for each in self.extensions.broken if each.origin not in told]
+
+    @cached_property
+    def extensions(self) -> Extensions:
+        """Return the modules with other hooks, installed and in the workspace: they are active for every client."""
+        files = (Entry(EXTENSION, file.stem, module_name(file), file=file) for file in self._files())
+        return Extensions([*self._entry_points("hub.extensions", EXTENSION), *files], self._modules)
 
     def entry(self, kind: str, name: str) -> Entry:
         """Return the plugin of that kind and name.
@@ -117,8 +83,8 @@ class Plugins:
         if known is not None:
             return known
         entry = self.entry(kind, name)
-        classes = self._call(entry, f"hub_{kind}s")
-        found = [offered for offered in classes if getattr(offered, "name", None) == name]
+        classes = self._modules.offered(entry, f"hub_{kind}s")
+        found: list[type[Any]] = [offered for offered in classes if getattr(offered, "name", None) == name]
         if not found:
             names = ", ".join(repr(getattr(offered, "name", offered)) for offered in classes) or "nothing"
             raise PluginError(
@@ -131,20 +97,7 @@ class Plugins:
 
     def stand_ins(self) -> list[type[StandIn]]:
         """Return the stand-ins of all extensions; one that cannot be loaded is recorded in ``broken``."""
-        from hub.api import StandIn
-
-        found: dict[type[StandIn], None] = {}
-        for entry in self._extensions():
-            try:
-                offered: list[Any] = self._call(entry, "hub_stand_ins")
-                strange = [one for one in offered if not (isinstance(one, type) and issubclass(one, StandIn))]
-                if strange:
-                    raise PluginError(f"{entry}: hub_stand_ins offers {strange[0]!r}, not a subclass of api.StandIn")
-            except PluginError as error:
-                self._faults.setdefault(entry.origin, Broken(entry.origin, str(error)))
-                continue
-            found.update(dict.fromkeys(offered))
-        return list(found)
+        return self.extensions.stand_ins()
 
     @cached_property
     def _installed(self) -> list[Entry]:
@@ -177,23 +130,17 @@ class Plugins:
             try:
                 names = read_plugin_names(file.read_text(encoding="utf-8"))
             except (SyntaxError, ValueError, OSError) as error:
-                broken.append(Broken(f"{_FOLDER}/{file.name}", f"cannot be read: {error}"))
+                broken.append(Broken(f"{FOLDER}/{file.name}", f"cannot be read: {error}"))
                 continue
-            entries += [Entry(kind, name, _module_name(file), file=file) for kind, name in names.found]
-            broken += [Broken(f"{_FOLDER}/{file.name}", reason) for reason in names.problems]
+            entries += [Entry(kind, name, module_name(file), file=file) for kind, name in names.found]
+            broken += [Broken(f"{FOLDER}/{file.name}", reason) for reason in names.problems]
         return entries, broken
 
     def _files(self) -> list[Path]:
         if self._workspace is None:
             return []
-        files = (self._workspace / _FOLDER).glob("*.py")
+        files = (self._workspace / FOLDER).glob("*.py")
         return sorted(file for file in files if not file.name.startswith("_"))
-
-    def _extensions(self) -> Iterator[Entry]:
-        yield from self._entry_points(_EXTENSIONS, "extension")
-        for file in self._files():
-            if offers_stand_ins(file.read_text(encoding="utf-8", errors="replace")):
-                yield Entry("extension", file.stem, _module_name(file), file=file)
 
     def _twice(self) -> Iterator[Broken]:
         groups: dict[tuple[str, str], list[Entry]] = {}
@@ -208,64 +155,6 @@ class Plugins:
         close = get_close_matches(name, known, n=1)
         question = f"did you mean {close[0]!r}? " if close else ""
         return f"{question}Known are: {', '.join(known) or 'none'}"
-
-    def _call(self, entry: Entry, hook: str) -> list[type[Any]]:
-        """Register a plugin's module with a manager of its own and ask one hook; the place that isolates plugins."""
-        import pluggy
-
-        from hub.api import hooks
-
-        manager = pluggy.PluginManager(hooks.PROJECT)
-        manager.add_hookspecs(hooks)
-        try:
-            module = self._import(entry)
-            _check_hooks(module)
-            manager.register(module, entry.module)
-            manager.check_pending()
-            answers: Sequence[Iterable[type[Any]]] = getattr(manager.hook, hook)()
-            return [offered for answer in answers for offered in answer]
-        except (Exception, SystemExit) as error:  # whatever a plugin raises is the plugin's fault
-            raise PluginError(
-                f"{entry} cannot be loaded: {type(error).__name__}: {error}",
-                next_step="Correct the plugin, or install a version that fits this hub; --debug shows where it failed.",
-            ) from error
-
-    def _import(self, entry: Entry) -> ModuleType:
-        if entry.module not in self._modules:
-            module = import_module(entry.module) if entry.file is None else _import_file(entry.module, entry.file)
-            self._modules[entry.module] = module
-        return self._modules[entry.module]
-
-
-def _module_name(file: Path) -> str:
-    """Return a private module name, so that a plugin's file shadows nobody's module."""
-    return f"_hub_workspace_{sha256(str(file.resolve()).encode()).hexdigest()[:12]}_{file.stem}"
-
-
-def _import_file(name: str, file: Path) -> ModuleType:
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{file.name} is no Python file")
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _check_hooks(module: ModuleType) -> None:
-    """Refuse a function that looks like a hook but is not marked: pluggy would ignore it."""
-    from hub.api import hooks
-
-    for name, value in vars(module).items():
-        own = callable(value) and getattr(value, "__module__", None) == module.__name__
-        if own and name.startswith("hub_") and not hasattr(value, f"{hooks.PROJECT}_impl"):
-            raise TypeError(f"{name} is not marked as a hook; write @api.hookimpl above it")
 
 
 def _say_twice(same: Sequence[Entry]) -> str:

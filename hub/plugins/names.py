@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
+STAND_INS = "hub_stand_ins"
+EXTENDING = frozenset(["hub_after_run", "hub_before_run", "hub_commands", "hub_report_sections", "hub_withholdings"])
+"""The hooks of extensions, beside stand-ins; here and not in hub.api, because listing must not import that."""
 _KINDS = {"Source": "source", "Segment": "segment", "Destination": "destination"}
 _HOOKS = {f"hub_{kind}s": kind for kind in _KINDS.values()}
+_DEFINED = re.compile(r"^(?:async[ \t]+)?def[ \t]+(hub_\w+)", re.MULTILINE)
+_WORD = re.compile(r"\bhub_\w+")
+_IMPORTS_ALL = re.compile(r"^from[ \t].*[ \t]import[ \t]*\*", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -45,13 +54,43 @@ def read_plugin_names(source: str) -> Names:
     return names
 
 
-def offers_stand_ins(source: str) -> bool:
-    """Tell whether a module's text has the hook for stand-ins."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return False
-    return any(isinstance(node, ast.FunctionDef) and node.name == "hub_stand_ins" for node in tree.body)
+def read_hooks(source: str | None) -> frozenset[str]:
+    """Return which hooks of extensions a module has, as far as its text tells; all of them where it does not.
+
+    A hook that hub does not know counts as the one it is closest to: to load the module is how it gets reported, and
+    whoever meant to withhold somebody must not be passed over for a slip.
+    """
+    if source is None or _IMPORTS_ALL.search(source):
+        return EXTENDING | {STAND_INS}
+    named = {*_DEFINED.findall(source), *(EXTENDING | {STAND_INS}).intersection(_WORD.findall(source))} - _HOOKS.keys()
+    if named <= {STAND_INS}:
+        return frozenset(named)  # hub's own vendors: to parse them all would be felt in `hub --help`
+    with suppress(SyntaxError, ValueError):  # loading it says what is wrong
+        named &= set(_bound(ast.parse(source).body))
+    return frozenset(hook for name in named for hook in _meant(name))
+
+
+def _meant(name: str) -> set[str]:
+    """Return the hooks of extensions that a name may stand for."""
+    hooks = EXTENDING | {STAND_INS}
+    closest = get_close_matches(name, [*hooks, *_HOOKS], n=1)
+    return set(hooks.intersection(closest) if closest else hooks)
+
+
+def _bound(statements: Iterable[ast.stmt]) -> Iterator[str]:
+    """Yield the names that a module's own statements give, those below ``if`` and ``try`` included."""
+    for node in statements:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            yield from (each.asname or each.name for each in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name))
+        elif not isinstance(node, ast.ClassDef):
+            yield from _bound(each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt))
+            for handler in getattr(node, "handlers", ()):
+                yield from _bound(handler.body)
 
 
 def _mentioned(hook: ast.FunctionDef) -> Iterator[str]:

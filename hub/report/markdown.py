@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from hub.report.words import CODES, how_long, people
+from hub.api import Section
+from hub.report.words import how_long, meaning, people, shown
 from hub.sync.numbers import RunNumbers, format_time
 
 
@@ -36,7 +37,25 @@ def _lines(numbers: RunNumbers) -> Iterator[str]:
     if withheld:
         yield "\nWithheld:\n"
         for name, code, number in withheld:
-            yield f"- {name}: {people(number)}, {code} ({CODES.get(code, '')})"
+            yield f"- {name}: {people(number)}, {code} ({meaning(code, numbers.codes)})"
     for sync in numbers.syncs:
         for guard in sync.guards:
             yield f"\n**{sync.name} waits**: {guard['text']}. Next: {guard['next_step']}."
+    for section in numbers.sections:
+        yield from _section(section)
+
+
+def _section(section: Section) -> Iterator[str]:
+    """Yield a table that an extension adds."""
+    yield f"\n### {_cell(section.title)}\n"
+    yield _row(section.columns)
+    yield _row("---" for _ in section.columns)
+    yield from (_row(map(shown, row)) for row in section.rows)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from hub.consent.verdict import Decision
 from hub.ledger import MemberState, Spell
 from hub.report.tables import simple_table
 from hub.report.words import CODES, age
@@ -28,7 +27,7 @@ def explanation_parts(person: PersonExplained, now: datetime) -> Iterator[Render
     yield segments
     audiences = simple_table("Audiences", "sync", "may be contacted", "why", "delivered")
     for standing in person.audiences:
-        audiences.add_row(standing.sync, _may(standing), _why(standing.decision, now), _delivered(standing, now))
+        audiences.add_row(standing.sync, _may(standing), _why(standing, now), _delivered(standing, now))
     yield audiences
     blocks = [block for block, lifted in person.blocks.blocks if lifted is None]
     for block in blocks:
@@ -83,6 +82,7 @@ def _standing_json(standing: AudienceStanding) -> dict[str, Any]:
         "audience": standing.audience,
         "cleared": decision.cleared,
         "code": decision.code if not standing.withheld or not decision.cleared else standing.withheld,
+        "withheld_because": standing.because if decision.cleared else None,
         "source": decision.source,
         "status": decision.status,
         "basis": decision.basis,
@@ -113,16 +113,15 @@ def _answer(member: bool | None) -> Text:
 def _may(standing: AudienceStanding) -> Text:
     if not standing.decision.cleared:
         return Text(f"no: {standing.decision.code}", style="yellow")
-    return (
-        Text(f"yes, held back: {standing.withheld}", style="yellow")
-        if standing.withheld
-        else Text("yes", style="green")
-    )
+    if standing.withheld:
+        return Text(f"yes, held back: {standing.withheld}", style="yellow")
+    return Text("yes, nobody is added", style="yellow") if standing.because else Text("yes", style="green")
 
 
-def _why(decision: Decision, now: datetime) -> str:
-    """Name the record that decided, with source and time."""
-    parts = []
+def _why(standing: AudienceStanding, now: datetime) -> str:
+    """Name what an extension withholds for, and the record that decided, with source and time."""
+    decision = standing.decision
+    parts = [standing.because] if standing.because and decision.cleared else []
     if decision.source is None:
         parts.append(CODES.get(decision.code, "no record"))
     else:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hub.report.words import CODES, count, how_long
+from hub.api import Section
+from hub.report.words import count, how_long, meaning, shown
 from hub.sync.numbers import RunNumbers, SourceNumbers, Status, SyncNumbers, Trouble
 
 _STYLES = {
@@ -35,7 +37,8 @@ def run_tables(numbers: RunNumbers, *, delivered: bool) -> Iterator[RenderableTy
         elif any(sync.forecast and sync.forecast.calls for sync in numbers.syncs):
             yield forecast_table(numbers.syncs)
         if any(sync.withheld for sync in numbers.syncs):
-            yield withheld_table(numbers.syncs)
+            yield withheld_table(numbers.syncs, numbers.codes)
+    yield from map(section_table, numbers.sections)
     yield from next_steps(numbers)
 
 
@@ -109,12 +112,25 @@ def forecast_table(syncs: list[SyncNumbers]) -> Table:
     return table
 
 
-def withheld_table(syncs: list[SyncNumbers]) -> Table:
-    """Show who was withheld and why, over all syncs."""
+def withheld_table(syncs: list[SyncNumbers], codes: Mapping[str, str]) -> Table:
+    """Show who was withheld and why, over all syncs; ``codes`` says what extensions' codes mean."""
     table = simple_table("Withheld", "sync", "code", "why", "people", numbers=1)
     for sync in syncs:
         for position, (code, number) in enumerate(Counter(sync.withheld).most_common()):
-            table.add_row("" if position else sync.name, code, CODES.get(code, ""), _number(number))
+            table.add_row("" if position else sync.name, code, meaning(code, codes), _number(number))
+    return table
+
+
+def section_table(section: Section) -> Table:
+    """Show a table that an extension adds; columns of numbers at its end are right-aligned."""
+    numbers = 0
+    for values in reversed(list(zip(*section.rows, strict=True))):
+        if any(isinstance(value, str) for value in values):
+            break
+        numbers += 1
+    table = simple_table(escape(section.title), *section.columns, numbers=numbers)
+    for row in section.rows:
+        table.add_row(*(shown(value) for value in row))
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 CODES = {
@@ -23,6 +24,16 @@ CODES = {
     "FREQUENCY_CAP": "had another mail not long ago",
     "REFUSED": "the destination refused this person",
 }
+
+
+def meaning(code: str, codes: Mapping[str, str]) -> str:
+    """Say what a code means: one of hub's own, or one of those that extensions brought."""
+    return CODES.get(code) or codes.get(code, "")
+
+
+def shown(value: str | float) -> str:
+    """Write a value of an extension's table."""
+    return value if isinstance(value, str) else f"{value:,}"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -101,10 +101,11 @@ def _volatile() -> frozenset[str]:
 
 
 class Checker:
-    """Check selects on one connection."""
+    """Check selects on one connection; ``whose`` they are is said where one is refused."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, whose: str = "a strategy") -> None:
         self._con = con
+        self._whose = whose
         self._impure = _IMPURE | _volatile()
 
     def read(self, sql: str, own_tables: Iterable[str] = ()) -> Statement:
@@ -113,7 +114,7 @@ class Checker:
         Raises:
             PluginError: it is not one select, or reads what strategies may not read.
         """
-        walk = _Walk(KNOWN_TABLES | {name.lower() for name in own_tables}, self._impure)
+        walk = _Walk(KNOWN_TABLES | {name.lower() for name in own_tables}, self._impure, self._whose)
         walk.visit(self._tree(sql), frozenset())
         return Statement(
             sql.strip().rstrip(";"),
@@ -140,9 +141,10 @@ class Checker:
 class _Walk:
     """Collect names from a syntax tree; refuse what is not allowed."""
 
-    def __init__(self, tables: frozenset[str], impure: frozenset[str]) -> None:
+    def __init__(self, tables: frozenset[str], impure: frozenset[str], whose: str) -> None:
         self._known = tables
         self._impure = impure
+        self._whose = whose
         self.tables: set[str] = set()
         self.columns: set[str] = set()
         self.parameters: set[str] = set()
@@ -189,9 +191,9 @@ class _Walk:
             return
         if kind not in _NODES:
             words = _NODE_WORDS.get(kind, kind.lower().replace("_", " "))
-            raise PluginError(f"a strategy may not use {words.format(what=_called(node))}")
+            raise PluginError(f"{self._whose} may not use {words.format(what=_called(node))}")
         if node.get("sample") is not None:
-            raise PluginError("a strategy may not sample: the answer would differ each time")
+            raise PluginError(f"{self._whose} may not sample: the answer would differ each time")
         if kind == "JOIN":
             self.columns.update(_texts(node.get("using_columns")))
             self.open_ended |= node.get("ref_type") == "NATURAL"
@@ -207,9 +209,9 @@ class _Walk:
             return
         if name not in self._known:
             known = ", ".join(sorted(self._known))
-            raise PluginError(f"a strategy may not read {'.'.join(path)!r}; it can read {known}")
+            raise PluginError(f"{self._whose} may not read {'.'.join(path)!r}; it can read {known}")
         if node.get("at_clause") is not None:
-            raise PluginError("a strategy may not choose a version of a table; as_of does")
+            raise PluginError(f"{self._whose} may not choose a version of a table; as_of does")
         self.tables.add(name)
 
     def _column(self, node: dict[str, Any]) -> None:
@@ -227,7 +229,7 @@ class _Walk:
 
     def _refuse_impure(self, name: str) -> None:
         if name in self._impure or name.startswith(_IMPURE_PREFIXES):
-            raise PluginError(f"a strategy may not use {name}: it depends on nothing but the catalog and $as_of")
+            raise PluginError(f"{self._whose} may not use {name}: it depends on nothing but the catalog and $as_of")
 
     def _parameter(self, node: dict[str, Any]) -> None:
         name = str(node.get("identifier", ""))

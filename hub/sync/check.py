@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from hub.api import Connection, Finding, Level
 from hub.catalog import CatalogSettings
-from hub.errors import BusyError, ConfigError, HubError
+from hub.config.models import SegmentTest
+from hub.errors import BusyError, ConfigError, HubError, PluginError
 from hub.ledger import Ledger
-from hub.segments import review, try_segment
+from hub.segments import example_shop, review, try_segment
 from hub.sync.lines import close_line
 from hub.sync.wiring import Wiring
+from hub.sync.withholding import WITHHOLDINGS, Withholder, parameters
 
 
 def check_segments(wiring: Wiring) -> Iterator[Finding]:
@@ -29,8 +31,7 @@ def check_segments(wiring: Wiring) -> Iterator[Finding]:
 
 def _try_segments(wiring: Wiring) -> Iterator[Finding]:
     """Yield how the examples of the client's segments came out."""
-    client = wiring.client
-    settings = CatalogSettings(client.country, client.currency, client.currencies, client.timezone)
+    client, settings = wiring.client, _settings(wiring)
     tried = failed = 0
     for name, segment in client.segments.items():
         for number, test in enumerate(segment.tests if segment.enabled else ()):
@@ -51,6 +52,44 @@ def _try_segments(wiring: Wiring) -> Iterator[Finding]:
                 )
     if tried and not failed:
         yield Finding.ok(f"{tried} {'test' if tried == 1 else 'tests'} of segments passed")
+
+
+def _settings(wiring: Wiring) -> CatalogSettings:
+    client = wiring.client
+    return CatalogSettings(client.country, client.currency, client.currencies, client.timezone)
+
+
+def check_extensions(wiring: Wiring, taken: Collection[str]) -> Iterator[Finding]:
+    """Yield what is wrong with the extensions, which are active for every client.
+
+    Those that can keep people from being added are errors, the others warnings. ``taken`` are hub's own commands.
+    """
+    extensions = wiring.plugins.extensions
+    said: set[str] = set()
+    for entry in extensions.entries():
+        try:
+            extensions.load(entry)
+        except PluginError as error:
+            said.add(str(error))
+            bars = extensions.hooks(entry) & {"hub_before_run", WITHHOLDINGS}
+            say = Finding.error if bars else Finding.warning
+            yield say(str(error), next_step=error.next_step, code="extension")
+    extensions.commands(taken)
+    for told in extensions.broken:
+        if told.reason not in said:
+            yield Finding.warning(f"{told.origin}: {told.reason}", code="extension")
+    if extensions.offering(WITHHOLDINGS):
+        yield from (each for each in _try_withholdings(wiring) if each.text not in said)
+
+
+def _try_withholdings(wiring: Wiring) -> Iterator[Finding]:
+    """Run the checks that withhold on a shop without anybody."""
+    nobody = SegmentTest(name="nobody", members=())
+    with example_shop(nobody, _settings(wiring)) as session:
+        try:
+            Withholder(wiring.plugins.extensions, session).people(parameters(wiring.client.id, "", "", "", ""))
+        except PluginError as error:
+            yield Finding.error(str(error), next_step=error.next_step, code="extension")
 
 
 def check_online(wiring: Wiring) -> Iterator[tuple[str, Finding]]:

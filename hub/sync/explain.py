@@ -17,6 +17,7 @@ from hub.ledger import Ledger, PersonState, Spell
 from hub.segments import Explanation
 from hub.segments import explain as explain_segment
 from hub.sync.wiring import Wiring
+from hub.sync.withholding import Withholder, own_codes, parameters
 
 if TYPE_CHECKING:
     from hub.catalog import Session
@@ -27,7 +28,11 @@ WAIT_FOR_CATALOG = 10.0
 
 @dataclass(frozen=True, slots=True)
 class AudienceStanding:
-    """A person and one audience: consent's decision, other reasons to withhold, and the stays so far."""
+    """A person and one audience: consent's decision, other reasons to withhold, and the stays so far.
+
+    ``withheld`` is the code of another reason than consent; ``because`` says it in words where an extension withholds,
+    or cannot be asked.
+    """
 
     sync: str
     destination: str
@@ -36,6 +41,7 @@ class AudienceStanding:
     decision: Decision
     withheld: str | None
     spells: tuple[Spell, ...]
+    because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +91,13 @@ def explain(wiring: Wiring, person: str, as_of: datetime | None = None) -> list[
     """Explain everybody that an e-mail, phone or customer id names; an empty list means unknown."""
     with wiring.open_ledger() as ledger, open_session(wiring, as_of) as session:
         gate = open_gate(wiring, session, ledger)
-        return [_explain_person(wiring, ledger, session, gate, found) for found in session.find(person)]
+        withholder = Withholder(wiring.plugins.extensions, session)
+        return [_explain_person(wiring, ledger, session, gate, withholder, found) for found in session.find(person)]
 
 
-def _explain_person(wiring: Wiring, ledger: Ledger, session: Session, gate: Gate, person_id: int) -> PersonExplained:
+def _explain_person(
+    wiring: Wiring, ledger: Ledger, session: Session, gate: Gate, withholder: Withholder, person_id: int
+) -> PersonExplained:
     rows = session.con.execute(
         "select kind, value from identities where person_id = ? order by kind, value", [person_id]
     ).fetchall()
@@ -99,30 +108,34 @@ def _explain_person(wiring: Wiring, ledger: Ledger, session: Session, gate: Gate
         explain_segment(session, wiring.definitions, each.name, person_id, max_lag=wiring.client.guards.max_lag)
         for each in wiring.definitions
     )
-    standings = _standings(wiring, ledger, gate, person_id, state)
+    standings = _standings(wiring, ledger, gate, withholder, person_id, state)
     return PersonExplained(person_id, tuple(rows), segments, tuple(standings), state)
 
 
 def _standings(
-    wiring: Wiring, ledger: Ledger, gate: Gate, person_id: int, state: PersonState
+    wiring: Wiring, ledger: Ledger, gate: Gate, withholder: Withholder, person_id: int, state: PersonState
 ) -> Iterator[AudienceStanding]:
-    withheld = {sync: code for sync, code, _since in state.withheld}
+    # What an extension said in the last run is asked anew: it may be gone, or say something else by now.
+    withheld = {sync: code for sync, code, _since in state.withheld if code in own_codes()}
     for name, sync in wiring.client.syncs.items():
         if not sync.enabled or sync.destination not in wiring.live_destinations:
             continue
         plugin = _plugin(wiring, sync.destination)
         purpose = sync.purpose or wiring.purpose_of(sync.destination, ledger)
         audience = sync.audience or sync.segment
+        asked = parameters(wiring.client.id, name, sync.destination, audience, purpose)
+        code, because = withholder.reason(person_id, asked)
         yield AudienceStanding(
             sync=name,
             destination=sync.destination,
             audience=audience,
             segment=sync.segment,
             decision=gate.explain(person_id, purpose, wiring.known_by(sync.destination, plugin.can)),
-            withheld=withheld.get(name),
+            withheld=code or withheld.get(name),
             spells=tuple(
                 each for each in state.spells if each.audience == audience and each.destination == sync.destination
             ),
+            because=because,
         )
 
 

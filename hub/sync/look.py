@@ -123,13 +123,15 @@ def pull_first(wiring: Wiring) -> None:
     """Read the sources; a failed one is an error here, since what follows would rest on old data.
 
     Raises:
-        HubError: a source failed.
+        HubError: a source failed, or the pull did.
     """
     numbers = pull_client(wiring)
     for source in numbers.sources:
         if source.trouble:
             step = source.trouble.next_step or "correct the source, or look at what was read last with --no-pull"
             raise HubError(f"{source.name}: {source.trouble.text}", next_step=step)
+    if numbers.trouble and numbers.exit_code:
+        raise HubError(numbers.trouble.text, next_step=numbers.trouble.next_step)
 
 
 def _reachable(

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from hub.api import Section
 from hub.errors import HubError
 
 
@@ -182,7 +183,10 @@ class SyncNumbers:
 
 @dataclass(slots=True)
 class RunNumbers:
-    """One execution for one client."""
+    """One execution for one client.
+
+    ``codes`` says what extensions' codes among those withheld mean; ``sections`` are what they add to the report.
+    """
 
     client: str
     run_id: str
@@ -192,6 +196,8 @@ class RunNumbers:
     segments: list[SegmentNumbers] = field(default_factory=list)
     syncs: list[SyncNumbers] = field(default_factory=list)
     retired: list[SyncNumbers] = field(default_factory=list)
+    codes: dict[str, str] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     trouble: Trouble | None = None
     exit_code: int = 0
@@ -224,11 +230,20 @@ class RunNumbers:
         }
         if self.retired:
             data["retired"] = [part.as_json() for part in self.retired]
+        if self.codes:
+            data["codes"] = self.codes
+        if self.sections:
+            data["sections"] = [_section(each) for each in self.sections]
         if self.notes:
             data["notes"] = self.notes
         if self.trouble:
             data["error"] = self.trouble.as_json()
         return data
+
+
+def _section(section: Section) -> dict[str, Any]:
+    rows = [list(row) for row in section.rows]
+    return {"title": section.title, "columns": list(section.columns), "rows": rows}
 
 
 def format_time(value: datetime) -> str:

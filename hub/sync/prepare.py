@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,9 +18,9 @@ from hub.consent.cleared import Cleared
 from hub.consent.gate import Gate
 from hub.consent.rules import PURPOSES
 from hub.consent.verdict import Verdict
-from hub.errors import ConfigError, HubError
+from hub.errors import ConfigError, HubError, PluginError
 from hub.ledger import Audience, Ledger, MemberState
-from hub.plan.diff import Difference, Judged, Request, as_known, diff, no_difference, prepare_tables
+from hub.plan.diff import Difference, Judged, Request, Withheld, as_known, diff, no_difference, prepare_tables, without
 from hub.plan.guards import Guard, Held, watch
 from hub.segments import SegmentResult, run_segments
 from hub.sync.adopt import adopt
@@ -28,6 +29,7 @@ from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble
 from hub.sync.retired import settings_of
 from hub.sync.target import PreparedSync, Target
 from hub.sync.wiring import Wiring
+from hub.sync.withholding import Withholder, parameters
 
 if TYPE_CHECKING:
     from hub.catalog import Session
@@ -43,7 +45,7 @@ class Preparation:
     """Computes every sync of a run on one catalog session.
 
     ``failed`` are sources that could not be read, ``unheard`` the channels on which nobody may be added because
-    a destination's opt-outs could not be read for too long.
+    a destination's opt-outs could not be read for too long; ``barred`` is why nobody may be added at all.
     """
 
     wiring: Wiring
@@ -52,9 +54,14 @@ class Preparation:
     failed: Mapping[str, str]
     unheard: Mapping[str, str]
     force: bool = False
+    barred: str | None = None
     _gate: Gate | None = None
     _seen_block: int = 0
     _results: dict[str, SegmentResult] = field(default_factory=dict)
+    withholder: Withholder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.withholder = Withholder(self.wiring.plugins.extensions, self.session)
 
     def segments(self, wanted: Iterable[str] | None = None) -> list[SegmentNumbers]:
         """Compute the segments and return their numbers in the order of the file."""
@@ -89,9 +96,18 @@ class Preparation:
         ]
 
     def cleared_now(self, target: Target) -> Cleared | None:
-        """Return who is in a sync's segment and cleared on this session; None where the segment failed."""
+        """Return who is in a sync's segment, cleared on this session and not withheld by an extension.
+
+        None where the segment failed; nobody where a check that withholds did.
+        """
         result = self._results[target.settings.segment]
-        return self._judge(result.table, target).cleared if result.delivers and result.table else None
+        if not result.delivers or not result.table:
+            return None
+        cleared = self._judge(result.table, target).cleared
+        try:
+            return reduce(without, self._withheld(target), cleared)
+        except PluginError:
+            return cleared.where("false")
 
     def _open_gate(self) -> Gate:
         """Open the consent gate of this run, once."""
@@ -141,14 +157,27 @@ class Preparation:
         except ConfigError:
             raise
         except HubError as error:
-            sync = self._prepared(target, self._difference(number, target, None, stale=False), 0)
-            sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(error)
-            return sync
-        sync = self._sync(number, target)
+            return self._failed(number, target, error)
+        try:
+            sync = self._sync(number, target, self._withheld(target))
+        except PluginError as error:
+            return self._failed(number, target, error)
         sync.numbers.notes += [note] if note else []
         return sync
 
-    def _sync(self, number: int, target: Target) -> PreparedSync:
+    def _failed(self, number: int, target: Target, error: HubError) -> PreparedSync:
+        """Return a sync of which nothing goes but removals that a record demands."""
+        sync = self._prepared(target, self._difference(number, target, None, stale=False), 0)
+        sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(error)
+        return sync
+
+    def _withheld(self, target: Target) -> list[Withheld]:
+        """Ask extensions whom they withhold from a sync. Raises PluginError where one cannot be asked."""
+        audience = target.audience
+        asked = parameters(self.wiring.client.id, target.name, audience.destination, audience.name, target.purpose)
+        return self.withholder.people(asked)
+
+    def _sync(self, number: int, target: Target, withheld: Sequence[Withheld]) -> PreparedSync:
         result = self._results[target.settings.segment]
         unread = self._unread(result)
         hints: Sequence[str] = ()
@@ -156,12 +185,13 @@ class Preparation:
             mark = self._standing_mark(target, result)
             known = self.ledger.told_of_settled(target.audience.audience_id, mark) if mark else None
             if known is not None:
-                members, withheld, hints = json.loads(known)
-                difference = as_known(self.session.con, number, members, withheld)
+                members, counts, hints = json.loads(known)
+                difference = as_known(self.session.con, number, members, counts)
             else:
                 verdict = self._clear(result.table, target)
                 hints = verdict.hints
-                difference = self._compare(number, target, result, Judged(verdict.cleared, verdict.withheld))
+                judged = Judged(verdict.cleared, verdict.withheld)
+                difference = self._compare(number, target, result, judged, withheld)
         else:
             mark = known = None
             difference = self._difference(number, target, None, stale=result.stale)
@@ -172,7 +202,7 @@ class Preparation:
         if result.error is not None:
             sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(result.error)
         elif unread is not None:
-            self._hold(sync, Held(Guard.SOURCE, f"a source that it reads failed: {unread}", 0))
+            self._hold(sync, Held(Guard.SOURCE, unread, 0))
         elif result.refused is not None:
             self._hold(sync, Held(Guard.SEGMENT, result.refused, result.members))
         else:
@@ -190,15 +220,18 @@ class Preparation:
     def _unread(self, result: SegmentResult) -> str | None:
         """Return why the data that a sync reads cannot be believed, or None.
 
-        Besides the segment's own tables every sync reads who people are and what they consented to. A source of
-        which nothing was ever read may have given any of them.
+        Besides the segment's own tables every sync reads who people are, what they consented to and what extensions
+        withhold them for. A source of which nothing was ever read may have given any of them.
         """
+        if self.barred is not None:
+            return self.barred
         given: dict[str, set[str]] = {}
         for table in TABLES:
             for reach in self.session.reach(table):
                 given.setdefault(reach.source, set()).add(table)
-        read = result.reads | {"customers", "consents"}
-        return next((why for source, why in self.failed.items() if source not in given or given[source] & read), None)
+        read = result.reads | self.withholder.reads | {"customers", "consents"}
+        failed = (why for source, why in self.failed.items() if source not in given or given[source] & read)
+        return next((f"a source that it reads failed: {why}" for why in failed), None)
 
     def _judge(self, table: str, target: Target) -> Judged:
         """Ask consent about the persons of a table."""
@@ -209,7 +242,9 @@ class Preparation:
         known_by = self.wiring.known_by(target.audience.destination, target.destination.can)
         return self._open_gate().clear(table, purpose=target.purpose, identify_by=known_by)
 
-    def _compare(self, number: int, target: Target, result: SegmentResult, judged: Judged) -> Difference:
+    def _compare(
+        self, number: int, target: Target, result: SegmentResult, judged: Judged, withheld: Sequence[Withheld]
+    ) -> Difference:
         """Attach what the destination is to know and compare with the audience.
 
         An audience that was found to hold exactly these members, and did not change since, is not read again.
@@ -224,7 +259,7 @@ class Preparation:
         told = attach(judged.cleared, attributes, table)
         judged.cleared.release()
         judged = replace(judged, cleared=told)
-        difference = self._difference(number, target, judged, stale=result.stale)
+        difference = self._difference(number, target, judged, stale=result.stale, withheld=withheld)
         if mark and difference.settled:
             refresh = target.destination.can.refresh_after
             until = difference.oldest + refresh if refresh and difference.oldest else None
@@ -232,8 +267,11 @@ class Preparation:
         return difference
 
     def _mark(self, target: Target, cleared: Cleared, attributes: Attributes, table: str) -> str | None:
-        """Return what the difference follows from beside the ledger; who is held out is found by the difference."""
-        if target.settings.holdout:
+        """Return what the difference follows from beside the ledger, or None.
+
+        Who is held out, or withheld by an extension, is found by the difference.
+        """
+        if target.settings.holdout or self.withholder.is_active:
             return None
         return f"{fingerprint(cleared, attributes, table)} {Op.UPDATE in target.destination.can.ops}"
 
@@ -244,7 +282,7 @@ class Preparation:
         own table: consent's stored verdicts and the people's own columns are what they were.
         """
         attributes = Attributes.of(target.settings, result, target.destination.can.attributes)
-        if target.settings.holdout or attributes.reads_facts:
+        if target.settings.holdout or self.withholder.is_active or attributes.reads_facts:
             return None
         known_by = self.wiring.known_by(target.audience.destination, target.destination.can)
         standing = self._open_gate().standing(str(result.table), purpose=target.purpose, identify_by=known_by)
@@ -253,7 +291,9 @@ class Preparation:
         shown = digest_of_segment(self.session.con, attributes, str(result.table))
         return f"{standing} {shown} {Op.UPDATE in target.destination.can.ops}"
 
-    def _difference(self, number: int, target: Target, judged: Judged | None, *, stale: bool) -> Difference:
+    def _difference(
+        self, number: int, target: Target, judged: Judged | None, *, stale: bool, withheld: Sequence[Withheld] = ()
+    ) -> Difference:
         con, can, now = self.session.con, target.destination.can, self.session.now
         cooldown = target.settings.cooldown or target.destination.cooldown
         audience = target.audience.audience_id
@@ -275,6 +315,7 @@ class Preparation:
             salt=f"{target.audience.destination}/{target.audience.name}",
             holdout=target.settings.holdout,
             stale=stale,
+            withheld=withheld,
         )
         return diff(con, request)
 
@@ -338,7 +379,7 @@ class Preparation:
         client = self.wiring.named
         step = f"look at `hub plan {client}`, then run `hub approve {client} {sync.name}`"
         if held.guard is Guard.SOURCE:
-            step = f"correct the source, then run `hub sync {client}`"
+            step = f"correct {'what failed' if self.barred else 'the source'}, then run `hub sync {client}`"
         if held.guard is Guard.SEGMENT:
             step = f"change the settings of segment {sync.target.settings.segment}, or wait for more data"
         sync.held.append(held)

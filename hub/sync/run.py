@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hub.api import Destination
+from hub.api import Destination, Run
 from hub.config.models import SyncSettings
 from hub.errors import BusyError, ConfigError, HubError, RefusedError
 from hub.ledger import Audience, Ledger
 from hub.ledger.lock import hold
 from hub.sync.delivery import Delivery
 from hub.sync.forecast import foresee
+from hub.sync.hooks import Hooks
 from hub.sync.lines import close_line
 from hub.sync.listen import listen
 from hub.sync.numbers import RunNumbers, Status, Trouble
@@ -85,7 +86,7 @@ def pull_client(wiring: Wiring, *, force: bool = False) -> RunNumbers:
     """Read the sources of one client; a busy client is skipped."""
     try:
         with hold(wiring.folder), wiring.open_ledger() as ledger:
-            return _Run(wiring, RunOptions("pull", force=force), ledger).pull()
+            return _Run(wiring, RunOptions("pull", deliver=False, force=force), ledger).pull()
     except BusyError as error:
         return _skipped(wiring, error)
 
@@ -100,6 +101,7 @@ class _Run:
     def __init__(self, wiring: Wiring, options: RunOptions, ledger: Ledger) -> None:
         self.wiring, self.options, self.ledger = wiring, options, ledger
         self.around = wiring.around
+        self.barred: str | None = None
 
     def run(self) -> RunNumbers:
         """Make every connection, so that a mistake in the wiring stops the run before it starts; then do it."""
@@ -116,26 +118,42 @@ class _Run:
         """Do the work as a run that the ledger knows, however it ends."""
         run_id = self.ledger.start_run(self.options.command)
         numbers = RunNumbers(self.wiring.client.id, run_id)
+        hooks = self._hooks(run_id)
         try:
+            self.barred = hooks.begin(numbers)
             work(numbers)
             if self.around.stop.is_set():
                 raise InterruptedRun(
                     "the run was asked to stop; what was under way is recorded",
                     next_step="run it again: it continues where it stopped",
                 )
-        except (ConfigError, RefusedError):
-            numbers.status = Status.REFUSED
-            self._end(numbers)
+        except (ConfigError, RefusedError) as error:
+            numbers.status, numbers.trouble = Status.REFUSED, Trouble.of(error)
+            self._end(numbers, hooks)
             raise
         except HubError as error:
+            numbers.notes += [self.barred] if self.barred else []
             numbers.status, numbers.trouble = Status.FAILED, Trouble.of(error)
-        except BaseException:
+        except BaseException as error:
             numbers.status = Status.FAILED
-            self._end(numbers)
+            # Who interrupts a second time wants out, and waits for nobody.
+            self._end(numbers, None if isinstance(error, KeyboardInterrupt) else hooks)
             raise
         numbers.settle(delivered=self.options.deliver)
-        self._end(numbers)
+        self._end(numbers, hooks)
         return numbers
+
+    def _hooks(self, run_id: str) -> Hooks:
+        wiring, options = self.wiring, self.options
+        told = Run(
+            client=wiring.client.id,
+            run_id=run_id,
+            command=options.command,
+            delivers=options.deliver,
+            sandbox=wiring.stand_ins is not None,
+            workspace=wiring.workspace.folder,
+        )
+        return Hooks(wiring.plugins.extensions, told)
 
     @staticmethod
     def _note_pull(numbers: RunNumbers, pulled: Pulled) -> None:
@@ -164,7 +182,9 @@ class _Run:
         verdicts = self._verdicts(retired, destinations)
         with self.wiring.catalog.session(numbers.as_of, now, derive=verdicts) as session:
             preparation = Preparation(
-                self.wiring, session, self.ledger, pulled.failed, heard.unheard, force=self.options.force
+                *(self.wiring, session, self.ledger, pulled.failed, heard.unheard),
+                force=self.options.force,
+                barred=self.barred,
             )
             chosen = self._chosen()
             numbers.segments = preparation.segments()
@@ -172,6 +192,7 @@ class _Run:
             ended = preparation.retired(retired.audiences, destinations)
             numbers.syncs = [sync.numbers for sync in prepared]
             numbers.retired = [sync.numbers for sync in ended]
+            numbers.codes = preparation.withholder.meanings({code for sync in numbers.syncs for code in sync.withheld})
             everything = Prepared(self.wiring, numbers.run_id, session, self.ledger, preparation, prepared, numbers)
             if self.options.inspect:
                 self.options.inspect(everything)
@@ -215,7 +236,9 @@ class _Run:
                 destinations[name] = self.wiring.destination(name, self.ledger)
             yield sources, destinations
 
-    def _end(self, numbers: RunNumbers) -> None:
+    def _end(self, numbers: RunNumbers, hooks: Hooks | None) -> None:
+        if hooks is not None:
+            hooks.end(numbers)
         self.ledger.end_run(numbers.run_id, numbers.status.value, numbers.as_json())
 
 

@@ -157,6 +157,8 @@ class Wiring:
         for kind, each in self._plugged():
             entry = self.plugins.entry(kind, each)
             versions[f"{kind} {each}"] = entry.origin
+        for entry in self.plugins.extensions.offering("hub_withholdings"):
+            versions[f"extension {entry.name}"] = entry.origin
         for definition in self.definitions:
             if definition.strategy is not None:
                 versions[f"segment {definition.strategy.name}"] += f", version {definition.strategy.version}"
