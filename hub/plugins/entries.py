@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 Kind = Literal["source", "segment", "destination"]
 KINDS: tuple[Kind, ...] = ("source", "segment", "destination")
@@ -16,22 +20,32 @@ FOLDER = "plugins"
 class Entry:
     """A plugin as listed; nothing of it was imported.
 
-    ``module`` is importable where the plugin is installed; ``file`` is set where it lives in the workspace.
+    ``module`` is importable where the plugin is installed, with ``package``; ``file`` is set where it lives in the
+    workspace.
     """
 
     kind: str
     name: str
     module: str
-    distribution: str | None = None
-    version: str | None = None
+    package: Distribution | None = None
     file: Path | None = None
+
+    @property
+    def distribution(self) -> str | None:
+        """Return the name of the distribution, where the plugin is installed."""
+        return _about(self.package)[0] if self.package else None
+
+    @property
+    def version(self) -> str | None:
+        """Return the version of the distribution, where the plugin is installed."""
+        return _about(self.package)[1] if self.package else None
 
     @property
     def origin(self) -> str:
         """Return where the plugin comes from, for messages: distribution and version, or file."""
         if self.file is not None:
             return f"{FOLDER}/{self.file.name}"
-        return f"{self.distribution or 'unknown distribution'} {self.version or ''}".strip()
+        return " ".join(_about(self.package)) if self.package else "unknown distribution"
 
     def __str__(self) -> str:
         kind = self.kind if self.kind == EXTENSION else f"{self.kind} plugin"
@@ -44,3 +58,10 @@ class Broken:
 
     origin: str
     reason: str
+
+
+@cache
+def _about(package: Distribution) -> tuple[str, str]:
+    """Return name and version; each look parses all that a distribution says of itself, its README included."""
+    about = package.metadata
+    return about["Name"], about["Version"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from functools import cached_property
-from importlib.metadata import Distribution, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,6 @@ class Plugins:
         self._workspace = workspace
         self._modules = Modules()
         self._loaded: dict[tuple[str, str], type[Any]] = {}
-        self._distributions: dict[Distribution, tuple[str, str]] = {}
 
     def entries(self, kind: str | None = None) -> list[Entry]:
         """List plugins by kind and name."""
@@ -110,16 +109,7 @@ class Plugins:
 
     def _entry_points(self, group: str, kind: str) -> Iterator[Entry]:
         for point in self._metadata.select(group=group):
-            yield Entry(kind, point.name, point.module, *self._distribution(point.dist))
-
-    def _distribution(self, distribution: Distribution | None) -> tuple[str | None, str | None]:
-        """Return name and version; each look parses all that a distribution says of itself, its README included."""
-        if distribution is None:
-            return None, None
-        if distribution not in self._distributions:
-            about = distribution.metadata
-            self._distributions[distribution] = about["Name"], about["Version"]
-        return self._distributions[distribution]
+            yield Entry(kind, point.name, point.module, point.dist)
 
     @cached_property
     def _local(self) -> tuple[list[Entry], list[Broken]]:
