@@ -77,7 +77,7 @@ def describe_extension(entry: Entry, extensions: Extensions) -> dict[str, Any]:
 
 
 def _first_line(hook: Any) -> str:
-    return (inspect.getdoc(hook) or "").partition("\n")[0]
+    return (inspect.getdoc(hook) or "").partition("\n")[0].replace("``", "`")
 
 
 def paragraphs(plugin: Any) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -85,9 +85,10 @@ def module_name(file: Path) -> str:
 
 @contextmanager
 def isolated(entry: Entry, what: str) -> Iterator[None]:
-    """Turn whatever a plugin raises into its own fault, by name and origin."""
+    """Turn whatever a plugin raises into its own fault, by name and origin; what it prints is no result of hub's."""
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except HubError as error:
         raise PluginError(f"{entry} {what}: {error}", next_step=error.next_step or _CORRECT) from error
     except (Exception, SystemExit) as error:

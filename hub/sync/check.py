@@ -119,15 +119,20 @@ def _ask(wiring: Wiring, ledger: Ledger, kind: str, name: str) -> Iterator[Findi
 
 
 def _weigh(wiring: Wiring, name: str, finding: Finding) -> Finding:
-    """Make light of what a source cannot give where another door to the same shop gives it."""
+    """Make light of what a source cannot give where another door to the same shop, or the client's file, gives it."""
     if finding.lacks is None:
         return finding
+    if finding.lacks[0] == "consents" and wiring.client.consent.sources:
+        return replace(finding, level=Level.INFO, text=f"{finding.text}, except by [[consent.from]]", next_step=None)
+    return _weigh_beside_others(wiring, name, finding, *finding.lacks)
+
+
+def _weigh_beside_others(wiring: Wiring, name: str, finding: Finding, table: str, column: str) -> Finding:
     sources = wiring.live_sources
     system = wiring.system_of(sources[name])
     others = [other for other, settings in sources.items() if other != name and wiring.system_of(settings) == system]
     if not others:
         return finding
-    table, column = finding.lacks
     try:
         given = {each.source: each for each in wiring.catalog.given(table, column)}
     except BusyError as error:

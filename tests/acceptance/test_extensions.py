@@ -41,6 +41,28 @@ def test_extensions_are_told_of_every_run_and_how_it_ended(agency: Agency) -> No
     ]
 
 
+def test_what_an_extension_prints_is_no_part_of_the_result(agency: Agency) -> None:
+    extend(
+        agency,
+        """
+        @api.hookimpl
+        def hub_before_run(run):
+            print("fetching")
+
+        @api.hookimpl
+        def hub_after_run(run, numbers):
+            print("told the chat")
+        """,
+    )
+    agency.shop.people(2).write()
+
+    ran = agency.hub("sync", "acme", "--json", "--force")
+
+    assert only(json.loads(ran.stdout)["syncs"])["delivered"] == 2
+    assert "fetching" in ran.stderr
+    assert "told the chat" in ran.stderr
+
+
 def test_what_an_extension_does_before_a_run_is_there_when_the_sources_are_read(agency: Agency) -> None:
     agency.shop.people(2).write()
     file = agency.shop.folder / "customers_export.csv"

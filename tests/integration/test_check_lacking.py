@@ -91,6 +91,21 @@ def test_what_is_only_a_warning_is_made_light_of_as_well(workspace: Path) -> Non
     assert after.text.endswith("files gives 1")
 
 
+def test_consents_that_the_client_s_file_says_how_to_prove_are_not_lacking(workspace: Path) -> None:
+    (workspace / "exports" / "customers.csv").write_text("Customer ID,Email,Tags\n1,a@example.com,mail-ok\n")
+    rule = '[[consent.from]]\ntag = "mail-ok"\ngrants = ["email"]\nbasis = "opt_in_single"\nevidence = "form"\n'
+    mapped = (
+        '[sources.files]\nplugin = "csv"\nsystem = "files"\n[[sources.files.files]]\npath = "exports/customers.csv"\n'
+        'table = "customers"\ncolumns = { customer_id = "Customer ID", email = "Email", tags = "Tags" }\n'
+    )
+
+    (without,) = [finding for _, finding in check_online(wire(workspace, mapped)) if finding.code == "no-consent"]
+    (proven,) = [finding for _, finding in check_online(wire(workspace, mapped + rule)) if finding.code == "no-consent"]
+
+    assert (without.level, proven.level, proven.next_step) == (Level.WARNING, Level.INFO, None)
+    assert proven.text.endswith("nobody can be cleared, except by [[consent.from]]")
+
+
 def test_beside_another_source_of_the_shop_it_is_open_until_both_were_pulled(workspace: Path) -> None:
     finding = lacking(wire(workspace, files()))
 
