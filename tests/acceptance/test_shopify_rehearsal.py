@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hub.sync.run import RunOptions, run_client
+from hub.sync.run import pull_client
 from hub.sync.wiring import StandIns, Wiring
 from hub_shopify.stand_in import Limits, ShopifyStandIn
 from hub_shopify.stand_in.generate import generate
@@ -45,7 +45,7 @@ def test_the_client_s_own_file_is_rehearsed_with_the_stand_in_s_secrets(tmp_path
         stand_ins = StandIns({"shopify": real}, {"shopify": ShopifyStandIn.secrets})
         rehearsal = Wiring(wiring.workspace, wiring.client, wiring.plugins, wiring.around, stand_ins)
 
-        [source] = run_client(rehearsal, RunOptions("pull", deliver=False)).sources
+        [source] = pull_client(rehearsal).sources
 
     assert source.status == "ok"
     assert source.tables["customers"]["read"] == 1
