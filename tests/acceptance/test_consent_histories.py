@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -184,9 +183,8 @@ class World:
 
     def copied(self, folder: Path) -> World:
         """Return the same world in another folder."""
-        shutil.copytree(self.agency.folder, folder)
         world = deepcopy(self)
-        world.agency.folder, world.agency.shop.folder = folder, folder / "exports" / "acme"
+        world.agency = self.agency.copied(folder)
         return world
 
     def take(self, step: Step) -> None:
