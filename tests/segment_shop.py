@@ -259,6 +259,13 @@ def members(shop: Shop, definition: Definition, *others: Definition) -> list[int
     return [row[0] for row in rows]
 
 
+def members_of_each(shop: Shop, *definitions: Definition) -> list[list[int]]:
+    """Return who is in each of some segments, after one run of all."""
+    results = run(shop, *definitions)
+    tables = [results[definition.name].table for definition in definitions]
+    return [[row[0] for row in shop.con.execute(f"select person_id from {table}").fetchall()] for table in tables]
+
+
 def evidence(shop: Shop, definition: Definition) -> dict[int, dict[str, Any]]:
     """Return the evidence per member."""
     result = run(shop, definition)[definition.name]
