@@ -15,33 +15,32 @@ from pathlib import Path
 # Each run is a fork, so that a kill meets hub's work and not Python's imports. The check imports what the client's
 # file needs and opens no catalog; whatever was made by then stays with the parent, out of the collector's way.
 _NURSERY = """
-import gc, importlib, json, os, sys
+import contextlib, gc, importlib, io, json, os, sys
 for name in ("duckdb", "pyarrow.parquet", "pyarrow.fs", "pydantic", "encodings.utf_8_sig", "rich.console", "hub_csv",
              "hub.cli.pull", "hub.cli.sync", "hub.report.tables", "hub.sync.run", "hub.sync.apply"):
     importlib.import_module(name)
 from hub.cli.app import main
-def quietly(arguments):
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    os.dup2(nothing, 2)
+with contextlib.redirect_stdout(io.StringIO()) as said:
     try:
-        main(arguments)
+        main(["check", sys.argv[1], "--offline"])
     except SystemExit as left:
-        return left.code or 0
-    return 99
-replies = os.fdopen(os.dup(1), "w", buffering=1)
-assert quietly(["check", sys.argv[1], "--offline"]) == 0
+        assert not left.code, said.getvalue()
 gc.collect()
 gc.freeze()
 for line in sys.stdin:
     child = os.fork()
     if not child:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.dup2(nothing, 2)
         try:
-            os._exit(quietly(json.loads(line)))
+            main(json.loads(line))
+        except SystemExit as left:
+            os._exit(left.code or 0)
         finally:
             os._exit(99)
-    print(child, file=replies)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=replies)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
