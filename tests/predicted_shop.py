@@ -16,6 +16,7 @@ import pyarrow as pa
 from hub import api
 from hub.catalog import Catalog, CatalogSettings, Session
 from hub.segments import Definition, SegmentResult, run_segments
+from tests.kept_catalogs import fill_or_copy
 
 AS_OF = datetime(2026, 3, 1, 12)
 DAY = timedelta(days=1)
@@ -106,14 +107,18 @@ class PredictedShop:
             now = self.as_of.replace(tzinfo=UTC)
             settings = CatalogSettings(country="DK", currency="DKK", sources=(("shop", "shop"),), memory_limit="1GB")
             catalog = Catalog(Path(folder), settings, b"k" * 32)
-            tables = self._tables(backwards)
-            with catalog.writer(now) as writer:
-                stream = api.Stream(tables=tuple(tables), kind="changes")
-                writer.load("shop", "shop", "all", stream, [api.Page(tables)])
-                writer.set_reach("shop", dict.fromkeys(tables, api.Reach(None, now)))
-                writer.rebuild()
+            told = [self.as_of, list(self.people), self.orders, self.carts, self.lines, backwards]
+            fill_or_copy(catalog.path, told, lambda: self._fill(catalog, now, backwards))
             with catalog.session((as_of or self.as_of).replace(tzinfo=UTC), now) as session:
                 yield session
+
+    def _fill(self, catalog: Catalog, now: datetime, backwards: bool) -> None:
+        tables = self._tables(backwards)
+        with catalog.writer(now) as writer:
+            stream = api.Stream(tables=tuple(tables), kind="changes")
+            writer.load("shop", "shop", "all", stream, [api.Page(tables)])
+            writer.set_reach("shop", dict.fromkeys(tables, api.Reach(None, now)))
+            writer.rebuild()
 
     def _tables(self, backwards: bool) -> dict[str, pa.Table]:
         known = self.as_of - 5000 * DAY

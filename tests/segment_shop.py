@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -134,6 +135,15 @@ from people left join bought using (person_id) left join paced using (person_id)
 """
 
 
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Return the one database of this process: opening one takes longer than filling a shop.
+
+    Whatever a shop makes is temporary, which is to say its connection's own.
+    """
+    return duckdb.connect(config={"threads": 1})
+
+
 class Shop:
     """Collect rows, then be the session over them."""
 
@@ -204,13 +214,13 @@ class Shop:
         self.con.execute(f"create or replace temporary table facts as select {', '.join(chosen)} from ({_FACTS})")
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        con = duckdb.connect(config={"threads": 1})
+        con = _database().cursor()
         con.execute("set TimeZone='UTC'")
         con.execute("set variable as_of = $as_of", {"as_of": self.as_of})
         schemas = {"orders": _ORDERS, "carts": _CARTS, "lines": _LINES, "people": _PEOPLE}
         for name, rows in self._rows.items():
             con.register("incoming", pa.Table.from_pylist(rows, schemas.get(name, _SEEN)))
-            con.execute(f"create table stored_{name} as select * from incoming")
+            con.execute(f"create temporary table stored_{name} as select * from incoming")
             con.unregister("incoming")
         install_keyed_hash(con, b"k" * 32)
         con.execute(_VIEWS)
@@ -247,6 +257,13 @@ def members(shop: Shop, definition: Definition, *others: Definition) -> list[int
     rows = shop.con.execute(f"select person_id from {result.table}").fetchall()
     assert len(rows) == result.members
     return [row[0] for row in rows]
+
+
+def members_of_each(shop: Shop, *definitions: Definition) -> list[list[int]]:
+    """Return who is in each of some segments, after one run of all."""
+    results = run(shop, *definitions)
+    tables = [results[definition.name].table for definition in definitions]
+    return [[row[0] for row in shop.con.execute(f"select person_id from {table}").fetchall()] for table in tables]
 
 
 def evidence(shop: Shop, definition: Definition) -> dict[int, dict[str, Any]]:

@@ -16,7 +16,7 @@ from hub.plugins import Plugins
 from hub.sync.check import check_online
 from hub.sync.lines import close_line
 from hub.sync.numbers import RunNumbers
-from hub.sync.run import RunOptions, run_client
+from hub.sync.run import pull_client
 from hub.sync.surroundings import Surroundings
 from hub.sync.wiring import Wiring
 from hub_shopify.stand_in import ACCESS_TOKEN, ALL_SCOPES, CLIENT_SECRET, Limits, Shop, ShopifyStandIn
@@ -101,7 +101,7 @@ class Bench:
     def pull_anyhow(self, stop: threading.Event | None = None) -> RunNumbers:
         """Pull a second later, however it ends: a read is of what changed before it began."""
         self.clock.go(seconds=1)
-        return run_client(self.wiring(stop), RunOptions("pull", deliver=False))
+        return pull_client(self.wiring(stop))
 
     def check(self) -> list[Finding]:
         """Return what a check finds."""

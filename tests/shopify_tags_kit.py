@@ -17,10 +17,11 @@ from hub_shopify.stand_in.records import Customer
 from tests.shopify_client import PERMANENT, Bench, bench
 
 TAG = "VIP"
+MEMBERS = "where not list_contains(coalesce(tags, []), 'left')"
 CLIENT = f"""
 [segments.vip]
 plugin = "sql"
-query = "select distinct person_id from customers where not list_contains(coalesce(tags, []), 'left')"
+query = "select distinct person_id from customers {MEMBERS}"
 
 [destinations.tags]
 plugin = "shopify"

@@ -12,6 +12,7 @@ from typing import Any
 from hub import api
 from hub.catalog import Catalog, CatalogSettings, Session
 from hub.segments import Definition, Explanation, SegmentResult, explain, run_segments
+from tests.kept_catalogs import fill_or_copy
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -113,15 +114,20 @@ class Shop:
             memory_limit="500MB",
         )
         catalog = Catalog(self._folder, settings, b"k" * 32)
-        with catalog.writer(now) as writer:
+        told = [self.rows, self.reaches, self.as_of, self.timezone]
+        fill_or_copy(catalog.path, told, lambda: self._fill(catalog))
+        with catalog.session(now, now) as session:
+            yield session
+
+    def _fill(self, catalog: Catalog) -> None:
+        with catalog.writer(self.as_of) as writer:
             for source, tables in self.rows.items():
                 if tables:
                     stream = api.Stream(tables=tuple(tables), kind="changes")
                     writer.load(source, "shop", "all", stream, [api.Page(dict(tables))])
-                writer.set_reach(source, {table: self.reaches.get(table, api.Reach(None, now)) for table in tables})
+                reaches = {table: self.reaches.get(table, api.Reach(None, self.as_of)) for table in tables}
+                writer.set_reach(source, reaches)
             writer.rebuild()
-        with catalog.session(now, now) as session:
-            yield session
 
     def close(self) -> None:
         self._stack.close()

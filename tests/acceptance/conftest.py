@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ def agency(tmp_path: Path, empty_keyring: None) -> Agency:
     return Agency(tmp_path / "agency")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def empty_keyring() -> Iterator[None]:
     before = keyring.get_keyring()
     keyring.set_keyring(keyring.backends.fail.Keyring())
@@ -27,22 +26,16 @@ def empty_keyring() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def running_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ran_once(tmp_path_factory: pytest.TempPathFactory) -> Agency:
     """Make an agency whose list holds p1@example.com to p20@example.com; p21 and p22 said no, p1 to p5 bought."""
     agency = Agency(tmp_path_factory.mktemp("running") / "agency")
     agency.shop.people(20).people(2, "no", start=21)
     for number in range(1, 6):
         agency.shop.buy(f"p{number}@example.com", START)
-    agency.started()
-    return agency.folder
+    return agency.started()
 
 
 @pytest.fixture
-def running(running_folder: Path, tmp_path: Path, empty_keyring: None) -> Agency:
+def running(ran_once: Agency, tmp_path: Path, empty_keyring: None) -> Agency:
     """Return a copy of that agency, for a test to spoil."""
-    shutil.copytree(running_folder, tmp_path / "agency")
-    agency = Agency(tmp_path / "agency")
-    agency.shop.people(20).people(2, "no", start=21)
-    for number in range(1, 6):
-        agency.shop.buy(f"p{number}@example.com", START)
-    return agency
+    return ran_once.copied(tmp_path / "agency")

@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import chdir, redirect_stderr, redirect_stdout
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -376,6 +378,13 @@ class Agency:
         (self.folder / "hub.toml").write_text('requires = ">=0.1"\n')
         (self.folder / "plugins" / "outside.py").write_text(PLUGIN)
         self.client(CLIENT)
+
+    def copied(self, folder: Path) -> Agency:
+        """Return the same agency in another folder, for a test to go on with."""
+        shutil.copytree(self.folder, folder)
+        made = deepcopy(self)
+        made.folder, made.shop.folder = folder, folder / "exports" / "acme"
+        return made
 
     # What is on disk.
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -168,6 +171,7 @@ class World:
     """The agency, what its sources say now, and the model."""
 
     agency: Agency
+    flag: Path
     model: Model = field(default_factory=Model)
     mails: dict[int, str] = field(default_factory=lambda: {number: address(number) for number in SHOPPERS})
     words: dict[int, str] = field(default_factory=lambda: dict.fromkeys(SHOPPERS, "yes"))
@@ -177,14 +181,20 @@ class World:
     def now(self) -> datetime:
         return self.agency.clock.now
 
+    def copied(self, folder: Path) -> World:
+        """Return the same world in another folder."""
+        world = deepcopy(self)
+        world.agency = self.agency.copied(folder)
+        return world
+
     def take(self, step: Step) -> None:
         """Let a step happen, run, and compare."""
         self.agency.clock.go(days=1)
         self._change(step)
         self._write(step)
-        Path(self.agency.folder / "flag").unlink(missing_ok=True)
+        self.flag.unlink(missing_ok=True)
         if step.broken_segment:
-            (self.agency.folder / "flag").touch()
+            self.flag.touch()
         before = {name: len(self.agency.records(name)) for name in LISTS}
 
         numbers = self.agency.run(force=step.force)
@@ -252,6 +262,32 @@ class World:
             assert sync.add + sync.update + sync.remove == settled
 
 
+@contextmanager
+def storing(verdicts_are_kept: bool) -> Iterator[None]:
+    """Let consent's answers be kept in the catalog, however few people there are, or as hub would have it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if verdicts_are_kept:
+            patch.setattr(verdicts, "WORTH_STORING", 0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def first_days(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, World]:
+    """Live the day once that every history begins with: everybody said yes and is delivered; the key is ``storing``'s."""
+    return {kept: first_day(tmp_path_factory.mktemp("world"), kept) for kept in (False, True)}
+
+
+def first_day(folder: Path, verdicts_are_kept: bool) -> World:
+    agency, flag = Agency(folder / "agency"), folder / "flag"
+    agency.client(CLIENT.replace("FLAG", str(flag)))
+    agency.shop.buy("nobody@example.com", START - timedelta(days=30))
+    world = World(agency, flag)
+    world.said[address(8)] = ("subscribed", START - timedelta(days=1))
+    with storing(verdicts_are_kept):
+        world.take(Step({}, {}, {}, frozenset(), frozenset(), force=True))
+    return world
+
+
 @settings(
     max_examples=7,
     derandomize=True,
@@ -262,16 +298,9 @@ class World:
 )
 @given(history=st.lists(steps, min_size=3, max_size=5), verdicts_are_kept=st.booleans())
 def test_nobody_without_a_clearing_record_is_sent_and_whoever_withdrew_is_removed(
-    history: list[Step], verdicts_are_kept: bool
+    first_days: dict[bool, World], history: list[Step], verdicts_are_kept: bool
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        if verdicts_are_kept:
-            patch.setattr(verdicts, "WORTH_STORING", 0)
-        agency = Agency(Path(folder) / "agency")
-        agency.client(CLIENT.replace("FLAG", str(agency.folder / "flag")))
-        agency.shop.buy("nobody@example.com", START - timedelta(days=30))
-        world = World(agency)
-        world.said[address(8)] = ("subscribed", START - timedelta(days=1))
-        world.take(Step({}, {}, {}, frozenset(), frozenset(), force=True))
+    with tempfile.TemporaryDirectory() as folder, storing(verdicts_are_kept):
+        world = first_days[verdicts_are_kept].copied(Path(folder) / "agency")
         for step in history:
             world.take(step)

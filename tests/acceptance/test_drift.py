@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.acceptance.kit import Agency, only
 
@@ -68,12 +71,19 @@ def hub_destinations():
 '''
 
 
-def shelved(agency: Agency) -> Agency:
+@pytest.fixture(scope="module")
+def shelved_once(tmp_path_factory: pytest.TempPathFactory, empty_keyring: None) -> Agency:
     """Deliver five people to the shelf."""
+    agency = Agency(tmp_path_factory.mktemp("shelved") / "agency")
     (agency.folder / "plugins" / "shelf.py").write_text(SHELF)
     agency.change('plugin = "keeper"', 'plugin = "shelf"')
     agency.shop.people(5)
     return agency.started()
+
+
+@pytest.fixture
+def shelved(shelved_once: Agency, tmp_path: Path, empty_keyring: None) -> Agency:
+    return shelved_once.copied(tmp_path / "agency")
 
 
 def edit(agency: Agency, *, add: str | None = None, remove: str | None = None) -> None:
@@ -86,48 +96,44 @@ def drift(agency: Agency) -> dict[str, Any]:
     return only(agency.hub("drift", "acme", "--json").json)
 
 
-def test_an_audience_nobody_touched_has_no_drift(agency: Agency) -> None:
-    shelved(agency)
-
-    found = drift(agency)
+def test_an_audience_nobody_touched_has_no_drift(shelved: Agency) -> None:
+    found = drift(shelved)
 
     assert (found["held"], found["read"], found["added_count"], found["missing_count"]) == (5, 5, 0, 0)
-    assert "nobody else" in agency.hub("drift", "acme").stdout
+    assert "nobody else" in shelved.hub("drift", "acme").stdout
 
 
-def test_one_added_and_one_removed_by_hand_are_found_and_left_alone(agency: Agency) -> None:
-    shelved(agency)
-    edit(agency, add="stranger@example.org", remove="p3@example.com")
-    before = (agency.folder / "shelf.json").read_text()
+def test_one_added_and_one_removed_by_hand_are_found_and_left_alone(shelved: Agency) -> None:
+    edit(shelved, add="stranger@example.org", remove="p3@example.com")
+    before = (shelved.folder / "shelf.json").read_text()
 
-    found = drift(agency)
+    found = drift(shelved)
 
     assert (found["held"], found["read"]) == (5, 5)
     assert (found["added_count"], found["added"]) == (1, ["S…@EXAMPLE.ORG"])
     assert (found["missing_count"], found["missing"]) == (1, ["p…@example.com"])
-    assert (agency.folder / "shelf.json").read_text() == before
-    told = agency.hub("drift", "acme", "--only", "news").stdout
+    assert (shelved.folder / "shelf.json").read_text() == before
+    told = shelved.hub("drift", "acme", "--only", "news").stdout
     assert "1 added there" in told
     assert "1 missing there" in told
 
 
-def test_who_is_on_the_way_is_neither_strange_nor_held(agency: Agency) -> None:
-    shelved(agency).change('plugin = "shelf"', 'plugin = "tray"')
-    agency.shop.people(2, start=6).write()
-    agency.sync()
+def test_who_is_on_the_way_is_neither_strange_nor_held(shelved: Agency) -> None:
+    shelved.change('plugin = "shelf"', 'plugin = "tray"')
+    shelved.shop.people(2, start=6).write()
+    shelved.sync()
 
-    found = drift(agency)
+    found = drift(shelved)
 
     assert (found["held"], found["unsettled"], found["read"]) == (5, 2, 7)
     assert (found["added_count"], found["missing_count"]) == (0, 0)
-    assert "of 2 more it is not settled yet" in agency.hub("drift", "acme").stdout
+    assert "of 2 more it is not settled yet" in shelved.hub("drift", "acme").stdout
 
 
-def test_an_audience_that_cannot_be_read_says_why(agency: Agency) -> None:
-    shelved(agency)
-    (agency.folder / "shelf.closed").touch()
+def test_an_audience_that_cannot_be_read_says_why(shelved: Agency) -> None:
+    (shelved.folder / "shelf.closed").touch()
 
-    assert drift(agency)["why_not"] == "closed for the day"
+    assert drift(shelved)["why_not"] == "closed for the day"
 
 
 def test_a_destination_without_reading_and_a_sync_without_delivery_say_so(agency: Agency) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,8 +14,8 @@ import pytest
 
 from hub_shopify.stand_in import ACCESS_TOKEN, Limits, ShopifyStandIn
 from tests.acceptance.kit import Agency
-from tests.acceptance.test_killed_sync import Nursery, nursery
 from tests.ga4_export import Export, visits
+from tests.nursery import nursery
 
 KILLS = 20
 TRIES = 8  # a pull may end before its time to be killed has come
@@ -109,25 +106,6 @@ def forget_catalog(agency: Agency) -> None:
         file.unlink()
 
 
-def pull_and_kill(hub: Nursery, chance: random.Random, longest: float) -> bool:
-    """Start a pull and kill it after a while; tell whether it was killed."""
-    child = hub.start("pull", "acme")
-    ended = threading.Event()
-
-    def wait_and_kill() -> None:
-        ended.wait(chance.uniform(0, longest))
-        if not ended.is_set():
-            os.kill(child, signal.SIGKILL)
-
-    watcher = threading.Thread(target=wait_and_kill)
-    watcher.start()
-    code = hub.end()
-    ended.set()
-    watcher.join()
-    assert code in {0, -signal.SIGKILL}
-    return code != 0
-
-
 def test_a_pull_killed_at_random_points_ends_with_the_catalog_of_one_that_was_not(wired: Agency) -> None:
     chance = random.Random("kills of a pull")
     with nursery(wired.folder, HURRIED) as hub:
@@ -143,7 +121,7 @@ def test_a_pull_killed_at_random_points_ends_with_the_catalog_of_one_that_was_no
             if killed == KILLS:
                 break
             began = time.monotonic()
-            if pull_and_kill(hub, chance, longest):
+            if hub.run_and_kill(chance.uniform(0, longest), "pull", "acme"):
                 killed += 1
             else:
                 longest = min(longest, time.monotonic() - began)  # the first one was slower, with nothing at hand

@@ -3,93 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from hub.keys import keyed_hash, load_key
 from hub.ledger import MemberState
 from tests.acceptance.kit import Agency, only
+from tests.nursery import Nursery, nursery
 
 KILLS = 25
 TRIES = 6  # a run may end before its time to be killed has come
 NEW, WITHDRAWN = 25, 3
-# Everything is imported once; each run is a fork of that, so that a kill meets hub's work and not Python's imports.
-NURSERY = """
-import importlib, json, os, sys
-for name in ("duckdb", "pyarrow", "pydantic", "rich.console", "hub_csv", "hub.cli.sync", "hub.sync.run", "hub.sync.apply"):
-    importlib.import_module(name)
-from hub.cli.app import main
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 1)
-        os.dup2(nothing, 2)
-        try:
-            main(json.loads(line))
-        except SystemExit as left:
-            os._exit(left.code or 0)
-        finally:
-            os._exit(99)
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-class Nursery:
-    """Starts hub again and again, and kills it when told."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-
-    def start(self, *arguments: str) -> int:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(arguments) + "\n")
-        self.process.stdin.flush()
-        return int(self._line())
-
-    def end(self) -> int:
-        return int(self._line())
-
-    def run(self, *arguments: str) -> None:
-        self.start(*arguments)
-        code = self.end()
-        assert code == 0, code
-
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline()
-
-
-@contextmanager
-def nursery(folder: Path, preamble: str = "") -> Iterator[Nursery]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", preamble + NURSERY],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Nursery(process)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait(timeout=60)
 
 
 def sync_and_kill(agency: Agency, hub: Nursery, chance: random.Random, longest: float) -> bool:

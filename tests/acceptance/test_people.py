@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.kit import START, Agency, only
+from tests.acceptance.kit import Agency, only
 
 P1, P2, STRANGER = "p1@example.com", "p2@example.com", "stranger@example.org"
 FILE = """
@@ -27,7 +26,7 @@ attributes = { name = "first_name" }
 
 
 @pytest.fixture(scope="module")
-def explained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def explained(tmp_path_factory: pytest.TempPathFactory, empty_keyring: None) -> Agency:
     agency = Agency(tmp_path_factory.mktemp("people") / "agency")
     agency.add(FILE)
     agency.shop.people(5).people(1, "no", start=9)
@@ -35,20 +34,12 @@ def explained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for _ in range(3):
         agency.shop.buy(P1, datetime.now(UTC) - timedelta(days=5), 70)
     agency.shop.buy(P2, datetime.now(UTC) - timedelta(days=5), 70)
-    agency.started()
-    return agency.folder
+    return agency.started()
 
 
 @pytest.fixture
-def people(explained_folder: Path, tmp_path: Path, empty_keyring: None) -> Agency:
-    shutil.copytree(explained_folder, tmp_path / "agency")
-    agency = Agency(tmp_path / "agency")
-    agency.shop.people(5).people(1, "no", start=9)
-    agency.shop.of(P1).phone = "+4532123456"
-    for _ in range(3):
-        agency.shop.buy(P1, START - timedelta(days=5), 70)
-    agency.shop.buy(P2, START - timedelta(days=5), 70)
-    return agency
+def people(explained: Agency, tmp_path: Path, empty_keyring: None) -> Agency:
+    return explained.copied(tmp_path / "agency")
 
 
 def test_explain_names_condition_value_threshold_consent_and_delivery(people: Agency) -> None:

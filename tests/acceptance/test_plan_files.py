@@ -18,15 +18,21 @@ from tests.acceptance.kit import START, Agency, only, told
 P = {number: f"p{number}@example.com" for number in range(1, 200)}
 
 
-@pytest.fixture
-def planned(agency: Agency) -> Agency:
+@pytest.fixture(scope="module")
+def planned_once(tmp_path_factory: pytest.TempPathFactory, empty_keyring: None) -> Agency:
     """Make an agency with a plan that nobody applied yet: six prospects to add."""
+    agency = Agency(tmp_path_factory.mktemp("planned") / "agency")
     agency.change('plugin = "everyone"', 'plugin = "prospects"')
     agency.shop.people(6).people(1, "no", start=50)
     agency.shop.buy("nobody@example.com", START - timedelta(days=3))
     agency.shop.write(START - timedelta(hours=1))
     agency.hub("plan", "acme", "--out", "plan.json", "--json")
     return agency
+
+
+@pytest.fixture
+def planned(planned_once: Agency, tmp_path: Path, empty_keyring: None) -> Agency:
+    return planned_once.copied(tmp_path / "agency")
 
 
 def test_planning_makes_no_write_call_and_the_file_tells_nobody(planned: Agency) -> None:

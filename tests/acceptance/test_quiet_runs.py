@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,14 +19,39 @@ from hub.sync.run import RunOptions, run_client
 from tests.acceptance.kit import Agency, only
 
 
-@pytest.fixture
-def filled(agency: Agency, monkeypatch: pytest.MonkeyPatch) -> Agency:
-    """An agency whose list holds p1@example.com to p20@example.com, verdicts kept; p21 and p22 said no."""
-    monkeypatch.setattr(verdicts, "WORTH_STORING", 0)
+@pytest.fixture(scope="module", autouse=True)
+def _verdicts_are_kept() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verdicts, "WORTH_STORING", 0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def filled_once(tmp_path_factory: pytest.TempPathFactory) -> Agency:
+    agency = Agency(tmp_path_factory.mktemp("filled") / "agency")
     agency.shop.people(20).people(2, "no", start=21)
     write(agency)
     assert only(agency.run(force=True).syncs).delivered == 20
     return agency
+
+
+@pytest.fixture(scope="module")
+def quiet_once(filled_once: Agency, tmp_path_factory: pytest.TempPathFactory) -> Agency:
+    agency = filled_once.copied(tmp_path_factory.mktemp("quiet") / "agency")
+    assert quiet(agency).unchanged == 20
+    return agency
+
+
+@pytest.fixture
+def filled(filled_once: Agency, tmp_path: Path, empty_keyring: None) -> Agency:
+    """An agency whose list holds p1@example.com to p20@example.com, verdicts kept; p21 and p22 said no."""
+    return filled_once.copied(tmp_path / "agency")
+
+
+@pytest.fixture
+def quieted(quiet_once: Agency, tmp_path: Path, empty_keyring: None) -> Agency:
+    """The same after two quiet runs."""
+    return quiet_once.copied(tmp_path / "agency")
 
 
 def write(agency: Agency) -> None:
@@ -48,11 +75,10 @@ def spoil(agency: Agency) -> None:
     ledger.close()
 
 
-def test_the_second_quiet_run_reads_no_membership_and_counts_everybody(filled: Agency) -> None:
-    assert quiet(filled).unchanged == 20
-    spoil(filled)
+def test_the_second_quiet_run_reads_no_membership_and_counts_everybody(quieted: Agency) -> None:
+    spoil(quieted)
 
-    sync = only(filled.run().syncs)
+    sync = only(quieted.run().syncs)
 
     assert (sync.cleared, sync.unchanged, sync.add) == (20, 20, 0)
 
@@ -75,13 +101,12 @@ def test_a_quiet_run_judges_nobody_again_and_tells_the_same(filled: Agency) -> N
     assert before[:4] == (22, 20, {"NO_CONSENT": 2}, 20)
 
 
-def test_one_more_who_is_withheld_is_noticed_after_quiet_runs(filled: Agency) -> None:
-    quiet(filled)
-    filled.shop.people(1, "no", start=30)
-    write(filled)
+def test_one_more_who_is_withheld_is_noticed_after_quiet_runs(quieted: Agency) -> None:
+    quieted.shop.people(1, "no", start=30)
+    write(quieted)
 
-    assert only(filled.run().syncs).withheld == {"NO_CONSENT": 3}
-    assert quiet(filled).withheld == {"NO_CONSENT": 3}
+    assert only(quieted.run().syncs).withheld == {"NO_CONSENT": 3}
+    assert quiet(quieted).withheld == {"NO_CONSENT": 3}
 
 
 def test_whom_a_refused_run_withheld_is_written_down_again_by_the_next_that_is_not(filled: Agency) -> None:
@@ -109,16 +134,15 @@ def withheld(agency: Agency) -> dict[str, int]:
         return ledger.withheld_counts(only(ledger.audiences()).audience_id)
 
 
-def test_a_plan_leaves_it_to_the_next_run_to_write_down_who_is_withheld(filled: Agency) -> None:
-    quiet(filled)
-    filled.shop.people(1, "no", start=30)
-    write(filled)
-    run_client(filled.wiring(), RunOptions("plan", deliver=False))
-    run_client(filled.wiring(), RunOptions("plan", deliver=False))
+def test_a_plan_leaves_it_to_the_next_run_to_write_down_who_is_withheld(quieted: Agency) -> None:
+    quieted.shop.people(1, "no", start=30)
+    write(quieted)
+    run_client(quieted.wiring(), RunOptions("plan", deliver=False))
+    run_client(quieted.wiring(), RunOptions("plan", deliver=False))
 
-    filled.run()
+    quieted.run()
 
-    assert withheld(filled) == {"NO_CONSENT": 3}
+    assert withheld(quieted) == {"NO_CONSENT": 3}
 
 
 def test_a_permission_that_ends_is_noticed_after_quiet_runs(filled: Agency) -> None:
@@ -149,25 +173,23 @@ def test_a_changed_attribute_is_sent_after_quiet_runs(filled: Agency) -> None:
     assert filled.records()[-1]["attributes"] == {"name": "Renamed"}
 
 
-def test_one_who_comes_for_one_who_goes_is_noticed_after_quiet_runs(filled: Agency) -> None:
-    quiet(filled)
-    filled.shop.of("p7@example.com").says = "no"
-    filled.shop.of("p21@example.com").says = "yes"
-    write(filled)
+def test_one_who_comes_for_one_who_goes_is_noticed_after_quiet_runs(quieted: Agency) -> None:
+    quieted.shop.of("p7@example.com").says = "no"
+    quieted.shop.of("p21@example.com").says = "yes"
+    write(quieted)
 
-    sync = only(filled.run().syncs)
+    sync = only(quieted.run().syncs)
 
     assert (sync.add, sync.remove) == (1, 1)
-    assert "p21@example.com" in filled.held()
-    assert "p7@example.com" not in filled.held()
+    assert "p21@example.com" in quieted.held()
+    assert "p7@example.com" not in quieted.held()
 
 
-def test_somebody_suppressed_after_quiet_runs_is_removed_by_the_next(filled: Agency) -> None:
-    quiet(filled)
-    filled.hub("suppress", "acme", "p7@example.com")
+def test_somebody_suppressed_after_quiet_runs_is_removed_by_the_next(quieted: Agency) -> None:
+    quieted.hub("suppress", "acme", "p7@example.com")
 
-    assert only(filled.run().syncs).remove == 1
-    assert "p7@example.com" not in filled.held()
+    assert only(quieted.run().syncs).remove == 1
+    assert "p7@example.com" not in quieted.held()
 
 
 def test_members_are_refreshed_when_their_time_comes_after_quiet_runs(filled: Agency) -> None:
@@ -183,16 +205,15 @@ def test_members_are_refreshed_when_their_time_comes_after_quiet_runs(filled: Ag
     assert only(filled.run().syncs).delivered == 20
 
 
-def test_a_run_that_died_leaves_nothing_settled(filled: Agency) -> None:
-    quiet(filled)
-    filled.shop.people(1, start=30)
-    write(filled)
-    filled.fault("raise")
-    assert only(filled.run().syncs).status != "ok"
-    filled.fault("")
+def test_a_run_that_died_leaves_nothing_settled(quieted: Agency) -> None:
+    quieted.shop.people(1, start=30)
+    write(quieted)
+    quieted.fault("raise")
+    assert only(quieted.run().syncs).status != "ok"
+    quieted.fault("")
 
-    assert only(filled.run().syncs).delivered == 1
-    assert quiet(filled).unchanged == 21
+    assert only(quieted.run().syncs).delivered == 1
+    assert quiet(quieted).unchanged == 21
 
 
 def test_people_held_out_are_counted_in_every_quiet_run(filled: Agency) -> None:

@@ -26,7 +26,7 @@ all = ["active", "repeat"]
 
 [segments.broken]
 plugin = "fragile"
-flag = "{flag}"
+flag = "flag"
 """
 
 
@@ -36,9 +36,19 @@ def days(count: float) -> datetime:
 
 @pytest.fixture
 def agency(tmp_path: Path, empty_keyring: None) -> Agency:
-    made = Agency(tmp_path / "agency")
-    made.add(SEGMENTS.format(flag=tmp_path / "flag"))
-    return made
+    return made(tmp_path)
+
+
+def made(folder: Path) -> Agency:
+    agency = Agency(folder / "agency")
+    agency.add(SEGMENTS)
+    return agency
+
+
+def pulled(agency: Agency, at: datetime | None = None) -> Agency:
+    agency.shop.write(at)
+    agency.hub("pull", "acme")
+    return agency
 
 
 def mail(number: int) -> str:
@@ -48,15 +58,20 @@ def mail(number: int) -> str:
 # Sizes, change and overlap.
 
 
-@pytest.fixture
-def listed(agency: Agency) -> Agency:
+@pytest.fixture(scope="module")
+def listed_once(tmp_path_factory: pytest.TempPathFactory, empty_keyring: None) -> Agency:
+    agency = made(tmp_path_factory.mktemp("listed"))
     agency.shop.people(8)
     for number, ages in enumerate([(5,), (5, 200), (200,), (200, 300), (1, 2, 3)], 1):
         for age in ages:
             agency.shop.buy(mail(number), days(age))
     agency.shop.of(mail(1)).says = "no"
-    agency.shop.write(days(2))
-    return agency
+    return pulled(agency, days(2))
+
+
+@pytest.fixture
+def listed(listed_once: Agency, tmp_path: Path, empty_keyring: None) -> Agency:
+    return listed_once.copied(tmp_path / "agency")
 
 
 def sizes(agency: Agency, expect: int = 0) -> dict[str, Any]:
@@ -92,7 +107,7 @@ def test_change_is_against_the_last_run_before(listed: Agency) -> None:
 
 
 def test_a_segment_that_fails_is_named_and_has_no_numbers(listed: Agency) -> None:
-    (listed.folder.parent / "flag").touch()
+    (listed.folder / "flag").touch()
     told = listed.hub("segments", "list", "acme", "--as-of", AT, "--overlap", expect=4)
 
     assert "the model did not fit" in told.stderr
@@ -207,8 +222,8 @@ def backtest(agency: Agency, name: str) -> Any:
 
 
 def test_a_segment_without_an_answer_is_no_backtest(listed: Agency) -> None:
-    (listed.folder.parent / "flag").touch()
-    told = listed.hub("segments", "backtest", "acme", "broken", "--as-of", AT, expect=4)
+    (listed.folder / "flag").touch()
+    told = listed.hub("segments", "backtest", "acme", "broken", "--months", "1", "--as-of", AT, expect=4)
     assert "the model did not fit" in told.stderr
 
 
@@ -262,8 +277,9 @@ def cart(agency: Agency, number: int, at: datetime, *, completed: datetime | Non
     )  # fmt: skip
 
 
-@pytest.fixture
-def carts(agency: Agency) -> Agency:
+@pytest.fixture(scope="module")
+def carts_once(tmp_path_factory: pytest.TempPathFactory, empty_keyring: None) -> Agency:
+    agency = made(tmp_path_factory.mktemp("carts"))
     agency.shop.people(8)
     hour = timedelta(hours=1)
     cart(agency, 1, days(10), completed=days(10) + hour / 2)
@@ -277,8 +293,12 @@ def carts(agency: Agency) -> Agency:
     cart(agency, 6, days(10) - 3 * hour, title="Shoe")
     cart(agency, 7, AS_OF - hour + timedelta(seconds=1))
     cart(agency, 8, days(90))
-    agency.shop.write()
-    return agency
+    return pulled(agency)
+
+
+@pytest.fixture
+def carts(carts_once: Agency, tmp_path: Path, empty_keyring: None) -> Agency:
+    return carts_once.copied(tmp_path / "agency")
 
 
 def carts_of(agency: Agency, *options: str) -> Any:

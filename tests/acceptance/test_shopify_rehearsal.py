@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from hub.sync.run import RunOptions, run_client
+from hub.sync.run import pull_client
 from hub.sync.wiring import StandIns, Wiring
 from hub_shopify.stand_in import Limits, ShopifyStandIn
 from hub_shopify.stand_in.generate import generate
 from tests.acceptance.kit import until
-from tests.acceptance.test_killed_sync import nursery
+from tests.nursery import nursery
 from tests.shopify_client import Bench, Clock, Shop, bench
 
 KILLS, TRIES = 20, 6
@@ -48,7 +45,7 @@ def test_the_client_s_own_file_is_rehearsed_with_the_stand_in_s_secrets(tmp_path
         stand_ins = StandIns({"shopify": real}, {"shopify": ShopifyStandIn.secrets})
         rehearsal = Wiring(wiring.workspace, wiring.client, wiring.plugins, wiring.around, stand_ins)
 
-        [source] = run_client(rehearsal, RunOptions("pull", deliver=False)).sources
+        [source] = pull_client(rehearsal).sources
 
     assert source.status == "ok"
     assert source.tables["customers"]["read"] == 1
@@ -83,16 +80,9 @@ def test_a_pull_killed_at_random_points_ends_as_one_that_was_not(
             change(served.shop, chance)
             changed = int(time.time())
             began = time.monotonic()
-            child = hub.start("pull", "acme")
-            ended = threading.Event()
-            killer = threading.Thread(target=kill_after, args=(child, chance.uniform(0, longest), ended))
-            killer.start()
-            code = hub.end()
-            ended.set()
-            killer.join()
-            assert code in {0, -signal.SIGKILL}
-            killed += code != 0
-            longest = longest if code else min(longest, time.monotonic() - began)
+            was_killed = hub.run_and_kill(chance.uniform(0, longest), "pull", "acme")
+            killed += was_killed
+            longest = longest if was_killed else min(longest, time.monotonic() - began)
         until(lambda: int(time.time()) > changed)  # Shopify counts in seconds: what is new in this one is read later
         hub.run("pull", "acme")
         killed_often = everything(served)
@@ -104,11 +94,6 @@ def test_a_pull_killed_at_random_points_ends_as_one_that_was_not(
     for table in TABLES:
         assert [each for each in killed_often[table] if each not in afresh[table]] == [], table
         assert len(killed_often[table]) == len(afresh[table]), table
-
-
-def kill_after(child: int, seconds: float, ended: threading.Event) -> None:
-    if not ended.wait(seconds):
-        os.kill(child, signal.SIGKILL)
 
 
 def change(shop: Shop, chance: random.Random) -> None:

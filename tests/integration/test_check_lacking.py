@@ -10,7 +10,7 @@ from hub.api import Finding, Level
 from hub.config import load_client, load_workspace
 from hub.plugins import Plugins
 from hub.sync.check import check_online
-from hub.sync.run import RunOptions, run_client
+from hub.sync.run import pull_client
 from hub.sync.wiring import Wiring
 
 DOOR = '''
@@ -84,7 +84,7 @@ def test_what_is_only_a_warning_is_made_light_of_as_well(workspace: Path) -> Non
     assert (before.level, before.text) == (Level.WARNING, "no file says who agreed to what: nobody can be cleared")
 
     together = wire(workspace, mapped + files())
-    run_client(together, RunOptions("pull"))
+    pull_client(together)
 
     (after,) = [finding for where, finding in check_online(together) if finding.code == "no-consent"]
     assert (after.level, after.next_step) == (Level.INFO, None)
@@ -115,7 +115,7 @@ def test_beside_another_source_of_the_shop_it_is_open_until_both_were_pulled(wor
 
 def test_where_another_source_gives_it_it_is_worth_knowing_and_no_more(workspace: Path) -> None:
     wiring = wire(workspace, files())
-    run_client(wiring, RunOptions("pull", deliver=False))
+    pull_client(wiring)
 
     finding = lacking(wiring)
 
@@ -125,14 +125,14 @@ def test_where_another_source_gives_it_it_is_worth_knowing_and_no_more(workspace
 def test_where_no_other_source_gives_it_either_it_is_an_error(workspace: Path) -> None:
     (workspace / "exports" / "customers.csv").write_text(EXPORT.format(email=""))
     wiring = wire(workspace, files())
-    run_client(wiring, RunOptions("pull", deliver=False))
+    pull_client(wiring)
 
     assert lacking(wiring).level is Level.ERROR
 
 
 def test_another_shop_s_source_does_not_help(workspace: Path) -> None:
     wiring = wire(workspace, files(system="another"))
-    run_client(wiring, RunOptions("pull", deliver=False))
+    pull_client(wiring)
 
     assert lacking(wiring).level is Level.ERROR
 

@@ -18,11 +18,22 @@ from hub.ledger import MemberState
 from tests.deliver_kit import ADD, Clock, Keeper, World, can
 
 MEMBERS = [f"k{number:02}" for number in range(12)]
-_CHILD = """
-import sys
+# Everything is imported once, and no file is open in it: each run is a fork of that.
+_NURSERY = """
+import json, os, sys, traceback
 from pathlib import Path
 from tests.integration import test_deliver_killed as victim
-victim.run_until(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "repeatable")
+for line in sys.stdin:
+    folder, dies_at, kind = json.loads(line)
+    child = os.fork()
+    if not child:
+        try:
+            victim.run_until(Path(folder), dies_at, kind == "repeatable")
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -80,16 +91,31 @@ def run_until(folder: Path, dies_at: int, repeatable: bool) -> None:
     world.close()
 
 
-def run_in_child(folder: Path, dies_at: int, kind: str) -> int:
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[subprocess.Popen[str]]:
+    """Start a process whose children run once each."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", _CHILD, str(folder), str(dies_at), kind], env=environment, check=False)
-    return done.returncode
+    process = subprocess.Popen(
+        [sys.executable, "-c", _NURSERY], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield process
+    process.communicate(timeout=60)
+
+
+def run_in_child(nursery: subprocess.Popen[str], folder: Path, dies_at: int, kind: str) -> int:
+    assert nursery.stdin is not None
+    assert nursery.stdout is not None
+    nursery.stdin.write(json.dumps([str(folder), dies_at, kind]) + "\n")
+    nursery.stdin.flush()
+    return int(nursery.stdout.readline())
 
 
 @pytest.mark.parametrize("kind", ["repeatable", "once"])
 @pytest.mark.parametrize("dies_at", range(1, 46, 4))
-def test_killed_delivery_is_finished_by_the_next_run(tmp_path: Path, dies_at: int, kind: str) -> None:
-    assert run_in_child(tmp_path, dies_at, kind) == -signal.SIGKILL
+def test_killed_delivery_is_finished_by_the_next_run(
+    nursery: subprocess.Popen[str], tmp_path: Path, dies_at: int, kind: str
+) -> None:
+    assert run_in_child(nursery, tmp_path, dies_at, kind) == -signal.SIGKILL
 
     run_until(tmp_path, 0, kind == "repeatable")
 

@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
 import random
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +19,7 @@ from hub.sync.surroundings import Surroundings
 from hub.sync.wiring import Wiring
 from tests.ga4_export import Export, Row, event, item, visits
 from tests.ga4_shop import NOW, at
+from tests.nursery import nursery
 
 CLIENT = """
 name = "Acme Shoes"
@@ -242,58 +235,6 @@ def test_a_screen_export_fails_the_source_with_what_is_needed(client: Client) ->
 # -- killed
 
 KILLS = 20
-NURSERY = """
-import importlib, json, os, sys
-for name in ("duckdb", "pyarrow.parquet", "pyarrow.fs", "pydantic", "rich.console", "hub_csv", "hub_ga4", "hub.cli.pull", "hub.sync.run"):
-    importlib.import_module(name)
-from hub.cli.app import main
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 1)
-        os.dup2(nothing, 2)
-        try:
-            main(json.loads(line))
-        except SystemExit as left:
-            os._exit(left.code or 0)
-        finally:
-            os._exit(99)
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-"""Everything is imported once; each pull is a fork of that, so that a kill meets hub's work and not Python's imports."""
-
-
-@contextmanager
-def nursery(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", NURSERY], cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait(timeout=60)
-
-
-def pull_in(process: subprocess.Popen[str], kill_after: float | None = None) -> int:
-    """Pull in a process of its own, killed after a while; return its exit code."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps(["pull", "acme"]) + "\n")
-    process.stdin.flush()
-    child = int(process.stdout.readline())
-    killer = threading.Timer(kill_after, os.kill, (child, signal.SIGKILL)) if kill_after is not None else None
-    if killer is not None:
-        killer.start()
-    code = int(process.stdout.readline())
-    if killer is not None:
-        killer.cancel()
-        killer.join()
-    return code
 
 
 def everything(client: Client) -> dict[str, list[tuple[Any, ...]]]:
@@ -309,9 +250,9 @@ def test_a_pull_killed_at_random_points_ends_as_one_that_was_not(tmp_path: Path)
     chance = random.Random("kills of a pull")
     undisturbed, disturbed = Client(tmp_path / "undisturbed"), Client(tmp_path / "disturbed")
     killed = 0
-    with nursery(disturbed.folder) as process:
+    with nursery(disturbed.folder) as hub:
         for again in range(2):  # the first read, and one after every second day was written again
-            rows = visits(5 + again, date(2026, 11, 1), days=14, visitors=40)
+            rows = visits(5 + again, date(2026, 11, 1), days=8, visitors=40)
             for one in (undisturbed, disturbed):
                 one.shop(40, [("1001", "c3", "2026-11-05T10:00:00Z")])
                 odd_days = [row for row in rows if one.export.day_of(row).day % 2]
@@ -321,13 +262,12 @@ def test_a_pull_killed_at_random_points_ends_as_one_that_was_not(tmp_path: Path)
             longest = time.monotonic() - began
             while killed < KILLS * (again + 1) // 2:
                 began = time.monotonic()
-                code = pull_in(process, chance.uniform(0, longest))
-                assert code in {0, -signal.SIGKILL}
-                killed += code != 0
-                if code == 0:  # it was too quick: the same once more, in files that are new
+                if hub.run_and_kill(chance.uniform(0, longest), "pull", "acme"):
+                    killed += 1
+                else:  # it was too quick: the same once more, in files that are new
                     longest = min(longest, time.monotonic() - began)
                     disturbed.export.put(*odd_days)
-            assert pull_in(process) == 0
+            hub.run("pull", "acme")
 
     assert everything(disturbed) == everything(undisturbed)
     assert len(everything(undisturbed)["events"]) > 200

@@ -39,6 +39,7 @@ from tests.segment_shop import (
     evidence,
     golden,
     members,
+    members_of_each,
     reason,
     run,
 )
@@ -238,20 +239,26 @@ def test_members_equal_a_calculation_by_hand(orders: list[tuple[int, int, bool]]
         shop.order(person, age * DAY, 5, discount=1 if discounted else None)
     ages = {person: [age for each, age, _ in orders if each == person] for person in range(1, 7)}
     once = [person for person, each in ages.items() if len(each) == 1]
-    window = f"{days}d"
-
-    assert members(shop, defined(FirstTime, window=window)) == [p for p in once if ages[p][0] < days]
-    assert members(shop, defined(OneAndDone, min_age=window)) == [p for p in once if ages[p][0] >= days]
-    assert members(shop, defined(NewCustomers, window=window)) == [
-        person for person, each in ages.items() if each and max(each) < days
-    ]
     recent = {person: sum(age < days for age in each) for person, each in ages.items()}
     spoiled = {person for person, age, discounted in orders if discounted and age < days}
-    assert members(shop, defined(FrequentBuyers, window=window)) == [p for p, n in recent.items() if n >= 3]
-    assert members(shop, defined(OccasionalBuyers, window=window)) == [p for p, n in recent.items() if 1 <= n <= 2]
-    assert members(shop, defined(FullPrice, window=window)) == [
-        person for person, count in recent.items() if count >= 2 and person not in spoiled
-    ]
+    window = f"{days}d"
+
+    first_time, done, new, frequent, occasional, full_price = members_of_each(
+        shop,
+        defined(FirstTime, window=window),
+        defined(OneAndDone, min_age=window),
+        defined(NewCustomers, window=window),
+        defined(FrequentBuyers, window=window),
+        defined(OccasionalBuyers, window=window),
+        defined(FullPrice, window=window),
+    )
+
+    assert first_time == [p for p in once if ages[p][0] < days]
+    assert done == [p for p in once if ages[p][0] >= days]
+    assert new == [person for person, each in ages.items() if each and max(each) < days]
+    assert frequent == [p for p, n in recent.items() if n >= 3]
+    assert occasional == [p for p, n in recent.items() if 1 <= n <= 2]
+    assert full_price == [person for person, count in recent.items() if count >= 2 and person not in spoiled]
 
 
 # Leaving out by tag

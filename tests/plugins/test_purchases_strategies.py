@@ -28,6 +28,7 @@ from tests.segment_shop import (
     evidence,
     golden,
     members,
+    members_of_each,
     reason,
     run,
 )
@@ -326,11 +327,12 @@ def test_members_equal_a_calculation_by_hand_whatever_the_order_of_rows(
             test=test,
         )
 
-    results = {
-        "high": members(shop, defined(HighSpenders, percentile=percent)),
-        "low": members(shop, defined(LowSpenders, percentile=percent)),
-        "one-time": members(shop, defined(OneTime)),
-        "coupon": members(shop, defined(CouponLovers)),
-    }
+    high, low, one_time, coupon = members_of_each(
+        shop,
+        defined(HighSpenders, percentile=percent),
+        defined(LowSpenders, percentile=percent),
+        defined(OneTime),
+        defined(CouponLovers),
+    )
 
-    assert results == by_hand(orders, percent)
+    assert {"high": high, "low": low, "one-time": one_time, "coupon": coupon} == by_hand(orders, percent)

@@ -143,7 +143,7 @@ def test_merging_is_the_same_in_any_order_and_as_an_independent_merge(rows: list
         with a_shop(sources) as shop:
             for source in source_order:
                 page = [{"customer_id": key} | fields for name, key, fields in rows if name == source]
-                shop.load({"customers": page}, source=source, rebuild=False)
+                shop.load({"customers": page}, source=source)
             answers.append(shop.ask("select customer_id, last_name, city, email, person_id from customers order by 1"))
 
     assert all(answer == answers[0] for answer in answers)

@@ -370,7 +370,7 @@ def test_the_golden_example_is_the_same_through_two_sources_in_any_order() -> No
     for chosen in permutations(loads):
         with a_shop([("api", "shop"), ("file", "shop")]) as shop:
             for source, page in chosen:
-                shop.load(page, source=source, rebuild=False)
+                shop.load(page, source=source)
             answers.append(shop.facts("orders", "spend", "discounted_orders", "first_order_at", "journey_stage"))
 
     assert all(answer == answers[0] for answer in answers)
@@ -419,7 +419,7 @@ def test_order_facts_are_those_of_a_calculation_by_hand(rows: list[Any]) -> None
     customers = [{"customer_id": who, "email": f"{who}@x.example"} for who in "abc"]
 
     with a_shop() as shop:
-        shop.load({"customers": customers, "orders": orders}, rebuild=False)
+        shop.load({"customers": customers, "orders": orders})
         found = shop.facts(*BY_HAND)
 
     for who in "abc":

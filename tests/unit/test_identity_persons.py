@@ -260,8 +260,8 @@ def test_persons_are_the_components_that_an_independent_union_find_makes(contact
     seed.shuffle(shuffled)
 
     with a_shop() as shop, a_shop() as other:
-        shop.load(_page(rows), rebuild=False)
-        other.load(_page(shuffled[:3]), _page(shuffled[3:]), rebuild=False)
+        shop.load(_page(rows))
+        other.load(_page(shuffled[:3]), _page(shuffled[3:]))
         found, again = shop.persons(), other.persons()
         ids = [
             x.ask("select person_id, person_ref, email, phone, customer_id from people order by 1")
