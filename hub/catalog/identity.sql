@@ -353,7 +353,7 @@ left join m_products as k on k.system = l.system and k.product_id = l.product_id
 
 -- name: attributable
 -- Analytics storage must be allowed; where nothing was said, only where silence permits (hub/places.toml).
-coalesce(m.analytics_consent, map_contains(getvariable('silence_permits'), coalesce(m.country, getvariable('country'))), false)
+coalesce(m.analytics_consent, list_contains(getvariable('silence_permits'), coalesce(m.country, getvariable('country'))), false)
 
 -- name: events
 -- A thank-you page loaded again tells a purchase again: it was a visit, and the first telling is the purchase.

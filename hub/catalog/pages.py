@@ -118,9 +118,10 @@ class _Reader:
         if column.name == "subject":
             return self._subject()
         if column.name == "subject_kind":
-            return f"coalesce({self._read(column)}, subject_kind_of({self._plain_text('subject')}))"
+            of_subject = sql("values.subject_kind", t=self._plain_text("subject"))
+            return f"coalesce({self._read(column)}, {of_subject})"
         if self.table.name == "orders" and column.name == "order_id" and "name" in self.incoming:
-            return f"coalesce({self._read(column)}, read_id({self._varchar('name')}))"
+            return f"coalesce({self._read(column)}, {sql('values.id', t=self._varchar('name'))})"
         if _KEYED_BY_ADDRESS.get(self.table.name) == column.name:
             return f"coalesce({', '.join([self._read(column), *self._addresses()])})"
         return self._read(column)
@@ -137,14 +138,18 @@ class _Reader:
         text, kind = self._varchar("subject"), "null"
         if "subject_kind" in self.incoming:
             kind = f"nullif({self._varchar('subject_kind')}, '')"
-        return (
-            f"case coalesce({kind}, subject_kind_of({text})) when 'email' then read_email({text}) "
-            f"when 'phone' then read_phone({text}, {self._country()}) else read_id({text}) end"
+        return sql(
+            "values.subject",
+            kind=f"coalesce({kind}, {sql('values.subject_kind', t=text)})",
+            email=sql("values.email", t=text),
+            phone=sql("values.phone", t=text, country=self._country()),
+            id=sql("values.id", t=text),
         )
 
     def _country(self) -> str:
         column = self.table.column("country")
-        own = f"read_country({self._varchar('country')})" if column and "country" in self.incoming else "null"
+        given = column and "country" in self.incoming
+        own = sql("values.country", t=self._varchar("country")) if given else "null"
         return f"coalesce({own}, getvariable('country'))"
 
     def _read(self, column: Column) -> str:
@@ -156,18 +161,20 @@ class _Reader:
         """Return how a value is read that came with a fitting type of its own."""
         kind, name = self.incoming[column.name].split("(")[0], quoted(column.name)
         if column.kind is Kind.MONEY and self.converts:
-            return f"read_foreign_money({self._amount(column.name)}, _foreign)"
+            return sql("values.foreign_money", t=self._amount(column.name), code="_foreign")
         if kind.startswith("TIMESTAMP WITH") and column.kind in {Kind.TIME, Kind.DATE}:
             return f"cast(timezone('UTC', {name}) as {TYPES[column.kind]})"
         if kind.endswith("[]") and column.kind is Kind.TEXTS:
-            return f"read_list({name})"
+            return sql("values.list", t=name)
         return f"try_cast({name} as {TYPES[column.kind]})" if kind in _TYPED.get(column.kind, ()) else None
 
     def _textual(self, column: Column) -> str:
         text = self._varchar(column.name)
         if column.kind is Kind.PHONE:
-            return f"read_phone({text}, {self._country()})"
-        return f"read_{column.kind.value}({text})"
+            return sql("values.phone", t=text, country=self._country())
+        if column.kind is Kind.TIME:
+            return sql("values.time", iso=sql("values.iso", t=text))
+        return sql(f"values.{column.kind.value}", t=text)
 
     def _varchar(self, name: str) -> str:
         kind = self.incoming[name]
@@ -180,14 +187,15 @@ class _Reader:
         return f"cast({quoted(name)} as varchar)"
 
     def _plain(self, name: str) -> str:
-        return f"read_money({self._amount(name)})" if name in self.incoming else "cast(null as decimal(18, 2))"
+        given = name in self.incoming
+        return sql("values.money", t=self._amount(name)) if given else "cast(null as decimal(18, 2))"
 
     def _amount(self, name: str) -> str:
         """Return an amount as it came where that is a number already: to write it out and read it again is dear."""
         return quoted(name) if self.incoming[name].split("(")[0] in _EXACT else self._varchar(name)
 
     def _plain_text(self, name: str) -> str:
-        return f"clean({self._varchar(name)})" if name in self.incoming else "cast(null as varchar)"
+        return sql("values.text", t=self._varchar(name)) if name in self.incoming else "cast(null as varchar)"
 
     def _checked(self) -> list[Column]:
         """Return the columns that came as something whose reading can fail."""

@@ -54,12 +54,9 @@ class Session:
         self.con.execute(sql("settings.instants_as_of"), {"value": self.as_of})
         self.con.execute(sql("settings.instants_now"), {"value": self.now})
         self.con.execute(sql("settings.today"), {"value": today})
-        for statement in statements("views.views", **per_person()):
-            self.con.execute(statement)
-        if one(self.con, sql("views.is_after_all_orders")) == (True,):
-            for statement in statements("views.after_all_orders"):
-                self.con.execute(statement)
-        for statement in statements("settings.closed"):
+        is_after = one(self.con, sql("views.is_after_all_orders")) == (True,)
+        totals = statements("views.after_all_orders") if is_after else statements("views.amid_orders", **per_person())
+        for statement in (*statements("views.views"), *totals, *statements("settings.closed")):
             self.con.execute(statement)
 
     @property

@@ -12,10 +12,10 @@ set variable currency = cast($value as varchar)
 set variable country = cast($value as varchar)
 
 -- name: variables_rates
-set variable rates = (select map(cast($names as varchar[]), cast(cast($rates as varchar[]) as decimal(18, 8)[])))
+set variable rates = map(cast($names as varchar[]), cast(cast($rates as varchar[]) as decimal(18, 8)[]))
 
 -- name: variables_silence
-set variable silence_permits = (select map(cast($countries as varchar[]), list_transform(cast($countries as varchar[]), lambda x: true)))
+set variable silence_permits = cast($countries as varchar[])
 
 -- name: instants_as_of
 set variable as_of = cast($value as timestamp)

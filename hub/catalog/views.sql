@@ -25,15 +25,6 @@ create or replace temporary view engagement as select * from merged.engagement w
 create or replace temporary view traits as select * from merged.traits where recorded_at is null or recorded_at <= getvariable('as_of');
 create or replace temporary view consents as select * from merged.consents where recorded_at is null or recorded_at <= getvariable('as_of');
 create or replace temporary view people as select * from merged.people where known_from is null or known_from <= getvariable('as_of');
-create or replace temporary view order_places as
-select person_id, max(placed_at) filter (counted and placed_at < getvariable('as_of')) as last_bought_at,
-       arg_max_null(country, place) filter (country is not null) as country,
-       arg_max_null(region, place) filter (country is not null) as region
-from (select *, order_place(placed_at, country, region) as place from orders where person_id is not null)
-group by person_id;
-create or replace temporary view order_gaps as
-select {gaps} from (select person_id, {gap} as gap from purchases) where gap is not null group by person_id;
-create or replace temporary view order_totals as select {totals} from purchases group by person_id;
 create or replace temporary view orders_without_lines as select * from merged.orders_without_lines where placed_at <= getvariable('as_of');
 create or replace temporary view identities as select * from merged.identities;
 create or replace temporary view consent_records as select * from merged.consent_records;
@@ -46,6 +37,17 @@ select person_id, null from merged.ads_signals where happened_at > getvariable('
 
 -- name: is_after_all_orders
 select coalesce((select cast(value as timestamp) < getvariable('as_of') from about where key = 'orders_until'), false)
+
+-- name: amid_orders
+create or replace temporary view order_places as
+select person_id, max(placed_at) filter (counted and placed_at < getvariable('as_of')) as last_bought_at,
+       arg_max_null(country, place) filter (country is not null) as country,
+       arg_max_null(region, place) filter (country is not null) as region
+from (select *, order_place(placed_at, country, region) as place from orders where person_id is not null)
+group by person_id;
+create or replace temporary view order_gaps as
+select {gaps} from (select person_id, {gap} as gap from purchases) where gap is not null group by person_id;
+create or replace temporary view order_totals as select {totals} from purchases group by person_id
 
 -- name: after_all_orders
 create or replace temporary view order_places as select * from merged.order_places;
