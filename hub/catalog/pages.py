@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ _TYPED = {
 }
 _EXACT = _TYPED[Kind.MONEY] - {"DOUBLE", "FLOAT"}
 _UNLISTED = "_foreign is not null and not map_contains(getvariable('rates'), _foreign)"
+VALUE = "\x1f"
 _KEYED_BY_ADDRESS = {"customers": "customer_id", "carts": "cart_id"}
 
 
@@ -71,24 +73,60 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
-def page_query(table: Table, target: str, brought: Collection[str], incoming: Mapping[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """The insert that reads a page, and the words for what it notes: those of problem n, with ``VALUE`` for a value."""
+
+    sql: str
+    words: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """A condition under which a row looks bad, what must hold too for it to be bad, the value, and the words."""
+
+    condition: str
+    sure: str
+    value: str
+    words: str
+
+
+def page_query(table: Table, target: str, brought: Collection[str], incoming: Mapping[str, str]) -> PageQuery:
     """Return the insert that reads ``incoming`` (columns with their DuckDB types) into ``target``.
 
     Of the spare columns the target has those that were ``brought``.
     """
     reader = _Reader(table, brought, incoming)
-    return sql(
+    problems = reader.problems()
+    query = sql(
         "reading.read_page",
         target=target,
         columns=", ".join([*(quoted(name) for name in reader.columns), *_derived(table)]),
         values=reader.values(),
+        checks="".join(f", {each.condition} as _p{number}" for number, each in enumerate(problems)),
         odd=reader.odd(),
-        reason=reader.reason(),
+        reason=_reason(problems),
         origin=reader.note("_origin", "varchar"),
         record=reader.note("_record", "bigint"),
         raw=reader.raw(),
         foreign=reader.foreign(),
     )
+    return PageQuery(query, [each.words for each in problems])
+
+
+def _reason(problems: Sequence[_Problem]) -> str:
+    """Return why a row cannot be used, as numbers and values; only rows that look bad are looked at again.
+
+    The words come later (``reading.say_why``): in this query they would take half of its planning.
+    """
+    if not problems:
+        return "cast(null as varchar)"
+    bad = " or ".join(f"_p{number}" for number in range(len(problems)))
+    each = ", ".join(
+        f"case when _p{number}{problem.sure} then '{number}' || chr(31) || translate({problem.value}, chr(30), ' ') end"
+        for number, problem in enumerate(problems)
+    )
+    return f"case when {bad} then nullif(concat_ws(chr(30), {each}), '') end"
 
 
 def _derived(table: Table) -> list[str]:
@@ -209,30 +247,26 @@ class _Reader:
             names.append("subject")
         return " or ".join(f"coalesce(starts_with({quoted(name)}, chr(1)), false)" for name in names) or "false"
 
-    def reason(self) -> str:
-        """Return why a row cannot be used, or NULL; the words are put together only for rows that look bad."""
-        problems = [*self._missing(), *self._unreadable(), *self._unlisted()]
-        if not problems:
-            return "cast(null as varchar)"
-        suspicious = " or ".join(f"({condition})" for condition, _, _ in problems)
-        words = ", ".join(f"case when {condition}{sure} then {text} end" for condition, sure, text in problems)
-        return f"case when {suspicious} then nullif(concat_ws('; ', {words}), '') end"
+    def problems(self) -> list[_Problem]:
+        """Return everything that can make a row of the page unusable."""
+        return [*self._missing(), *self._unreadable(), *self._unlisted()]
 
-    def _missing(self) -> Iterable[tuple[str, str, str]]:
+    def _missing(self) -> Iterable[_Problem]:
         for column in self.table.columns:
             if column.required:
                 blank = f" and {self._is_blank(column)}" if column in self._checked() else ""
-                yield f"{quoted(column.name)} is null", blank, f"'{column.name} is missing'"
+                yield _Problem(f"{quoted(column.name)} is null", blank, "''", f"{column.name} is missing")
 
-    def _unreadable(self) -> Iterable[tuple[str, str, str]]:
+    def _unreadable(self) -> Iterable[_Problem]:
         for column in self._checked():
             given = quoted("_in_" + column.name)
             text = self.incoming[column.name] == "VARCHAR"
             listed = f" and not ({_UNLISTED})" if self.converts and column.kind is Kind.MONEY else ""
-            yield (
+            yield _Problem(
                 f"{quoted(column.name)} is null and {given} {'<> ' + chr(39) * 2 if text else 'is not null'}",
                 f" and not {self._is_blank(column)}{listed}",
-                f"'{column.name}: ''' || left(cast({given} as varchar), 60) || ''' is no {_WORDS[column.kind]}'",
+                f"left(cast({given} as varchar), 60)",
+                f"{column.name}: '{VALUE}' is no {_WORDS[column.kind]}",
             )
 
     def _is_blank(self, column: Column) -> str:
@@ -241,16 +275,16 @@ class _Reader:
             return f"({given} is null)"
         return f"({given} is null or trim({given}) = '')"
 
-    def _unlisted(self) -> Iterable[tuple[str, str, str]]:
+    def _unlisted(self) -> Iterable[_Problem]:
         for column in self.table.columns:
             if column.choices and (column.name in self.incoming):
                 name = quoted(column.name)
                 choices = ", ".join(f"'{choice}'" for choice in column.choices)
-                words = ", ".join(column.choices)
-                text = f"'{column.name}: ''' || left({name}, 60) || ''' is none of {words}'"
-                yield f"{name} not in ({choices})", "", text
+                words = f"{column.name}: '{VALUE}' is none of {', '.join(column.choices)}"
+                yield _Problem(f"{name} not in ({choices})", "", f"left({name}, 60)", words)
         if self.converts:
-            yield _UNLISTED, "", "'currency ' || left(_foreign, 20) || ' is not listed in [currencies]'"
+            words = f"currency {VALUE} is not listed in [currencies]"
+            yield _Problem(_UNLISTED, "", "left(_foreign, 20)", words)
 
     def note(self, name: str, kind: str) -> str:
         """Return a column about the row, where the page carries it."""

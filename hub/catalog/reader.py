@@ -32,11 +32,13 @@ def read_rows(
     con.register("incoming", rows)
     try:
         incoming = incoming_types(con)
-        done = one(con, page_query(table, target, brought, incoming), {"loaded_at": now})
+        query = page_query(table, target, brought, incoming)
+        done = one(con, query.sql, {"loaded_at": now})
     finally:
         con.unregister("incoming")
     noted = one(con, sql("reading.odd_rows", target=target)) == (True,)
     if noted:
+        con.execute(sql("reading.say_why", target=target), {"words": query.words})
         _read_odd(con, table, target)
     return int(done[0]) if done else 0, noted
 

@@ -34,7 +34,15 @@ select {columns},
        case when reason is not null or odd then [reason, origin, cast(record as varchar), {raw}] end as _note,
        cast($loaded_at as timestamp) as loaded_at
 from (select *, {odd} as odd, {reason} as reason
-      from (select {values}, {origin} as origin, {record} as record from (select *, {foreign} as _foreign from incoming)))
+      from (select *{checks} from (
+          select {values}, {origin} as origin, {record} as record from (select *, {foreign} as _foreign from incoming))))
+
+-- name: say_why
+-- A reason comes as numbers of problems, each with its value: chr(30) between two, chr(31) after a number.
+update {target} set _note = list_prepend(array_to_string(list_transform(string_split(_note[1], chr(30)), lambda why:
+    replace($words[cast(split_part(why, chr(31), 1) as integer) + 1], chr(31), substr(why, strpos(why, chr(31)) + 1))),
+    '; '), _note[2:])
+where _note[1] is not null
 
 -- name: odd_values
 select distinct {column} as value from {target} where _note is not null and starts_with({column}, chr(1))

@@ -79,6 +79,20 @@ def test_a_row_that_cannot_be_read_is_rejected_with_its_reason(
     assert shop.ask("select order_id from orders") == [("1",)]
 
 
+def test_several_problems_of_a_row_are_all_named_whatever_is_in_its_values(shop: Shop) -> None:
+    strange = "soon\x1e2\x1fnever"
+    bad = order("", 1) | {"placed_at": strange, "total": "\x1f", "status": "sh\x1fipped"}
+
+    shop.load({"orders": [order("1", 1), bad]})
+
+    with shop.session() as session:
+        (row,) = session.rejected()
+    assert row.reason == (
+        "order_id is missing; placed_at: 'soon 2\x1fnever' is no time; total: '\x1f' is no amount; "
+        "status: 'sh\x1fipped' is none of pending, paid, refunded, cancelled, failed"
+    )
+
+
 def test_the_raw_row_that_a_source_gives_is_kept_as_it_was(shop: Shop) -> None:
     shop.load({"orders": [order("1", 1) | {"total": "x", "_raw": "1;x;\n"}]})
 
