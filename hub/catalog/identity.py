@@ -146,7 +146,7 @@ class Identity:
 
     def _write_subjects(self, table: Table) -> None:
         shown, joins = "", ""
-        if table.name != "consents" and table.name not in self._given:  # tags and orders may prove consents, too
+        if table.name != "consents" and table.name not in self._given:  # tags and traits may prove consents, too
             self._leave_empty(table.name)
             return
         if table.name == "consents":

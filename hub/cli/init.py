@@ -29,6 +29,7 @@ _GITIGNORE = """\
 # Audiences written as files, and shops' exports.
 /audiences/
 /exports/
+__pycache__/
 """
 
 

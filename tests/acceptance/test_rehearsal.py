@@ -50,11 +50,15 @@ TEMPLATE = {
 }
 
 
+OTHERS = {"sandbox", "__pycache__"}
+"""Folders that a rehearsal may write to: its own, and what Python keeps of the workspace's plugins."""
+
+
 def digests(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file() and "sandbox" not in path.parts and path.name not in {"lock", "sandbox.json"}
+        if path.is_file() and not OTHERS.intersection(path.parts) and path.name not in {"lock", "sandbox.json"}
     }
 
 
