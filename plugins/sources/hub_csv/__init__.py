@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from hub_csv.config import STREAM_OF, CsvConfig, FileMapping
 from hub_csv.files import Found, Opened, by_pattern, in_folder, label_of, open_file
 from hub_csv.pages import Reading
 from hub_csv.parts import Part, in_utc, known_headers, of_layout, of_mapping, of_query, recognise
-from hub_csv.reading import Reader
+from hub_csv.reading import Database, Reader
 
 
 class CsvSource(api.Source[CsvConfig]):
@@ -46,7 +47,7 @@ class CsvSource(api.Source[CsvConfig]):
         if since == cursor:
             return
         schemas: dict[str, pa.Schema] = {}
-        with Reader(self.shop.cache, self.shop.timezone) as reader:
+        with Reader(self._database) as reader:
             reading = Reading(reader, parts, notes)
             for table, rows in reading.rows():
                 schemas[table] = rows.schema
@@ -66,12 +67,21 @@ class CsvSource(api.Source[CsvConfig]):
         for stream in self.streams:
             try:
                 parts, notes = self._parts(stream)
-                yield from checks.of_stream(self.shop, parts)
+                yield from checks.of_stream(self._database, parts)
             except api.SourceError as error:
                 yield api.Finding.error(str(error), next_step=error.next_step, code="unusable-file")
                 continue
             if stream == "customers":
                 yield from (api.Finding.warning(note, code="unknown-file") for note in notes)
+
+    def close(self) -> None:
+        """Let go of the database, if anything was read."""
+        if "_database" in vars(self):
+            self._database.close()
+
+    @cached_property
+    def _database(self) -> Database:
+        return Database(self.shop.cache, self.shop.timezone)
 
     def _parts(self, stream: str) -> tuple[list[Part], list[str]]:
         """Open the stream's files, from the oldest to the newest."""

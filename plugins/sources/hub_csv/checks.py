@@ -11,7 +11,7 @@ import pyarrow as pa
 from hub import api
 from hub_csv.pages import Reading
 from hub_csv.parts import REFUND, Part
-from hub_csv.reading import Reader, blocks
+from hub_csv.reading import Database, Reader, blocks
 
 _SEEN: Mapping[str, tuple[str, ...]] = {
     "customers": ("customer_id", "email"),
@@ -33,7 +33,7 @@ _COUNTED = (
 )
 
 
-def of_stream(shop: api.Shop, parts: list[Part]) -> Iterator[api.Finding]:
+def of_stream(database: Database, parts: list[Part]) -> Iterator[api.Finding]:
     """Read a stream's files as a pull would, store nothing, and yield findings.
 
     Raises:
@@ -41,7 +41,7 @@ def of_stream(shop: api.Shop, parts: list[Part]) -> Iterator[api.Finding]:
     """
     if not parts:
         return
-    with Reader(shop.cache, shop.timezone) as reader, Reader(shop.cache, shop.timezone) as seen:
+    with Reader(database) as reader, Reader(database) as seen:
         seen.con.execute(blocks("checks.sql")["tables"])
         reading = Reading(reader, parts)
         counts: Counter[str] = Counter()

@@ -45,16 +45,43 @@ def statement(name: str, **parts: object) -> str:
 def connection(folder: Path, timezone: str) -> duckdb.DuckDBPyConnection:
     """Open a database in memory that spills into ``folder`` and fetches nothing from outside."""
     con = duckdb.connect(config={"temp_directory": str(folder), "autoinstall_known_extensions": False})
-    con.execute("set TimeZone = 'UTC'")
+    _set_zone(con, timezone)
     macros = blocks("macros.sql")
-    if timezone != "UTC":
-        zone = offsets(timezone)
-        con.execute(macros["zone_bounds"], {"bounds": list(zone.bounds)})
-        con.execute(macros["zone_before"], {"before": list(zone.before)})
-        con.execute(macros["zone_after"], {"after": list(zone.after)})
     con.execute(macros["utc_of_utc" if timezone == "UTC" else "utc_of_zone"])
     con.execute(macros["macros"])
     return con
+
+
+def _set_zone(con: duckdb.DuckDBPyConnection, timezone: str) -> None:
+    """Tell a connection the zone of times that name none."""
+    con.execute("set TimeZone = 'UTC'")
+    if timezone != "UTC":
+        macros, zone = blocks("macros.sql"), offsets(timezone)
+        con.execute(macros["zone_bounds"], {"bounds": list(zone.bounds)})
+        con.execute(macros["zone_before"], {"before": list(zone.before)})
+        con.execute(macros["zone_after"], {"after": list(zone.after)})
+
+
+class Database:
+    """A database in memory for all reads of a source: to open one costs more than a small file."""
+
+    def __init__(self, cache: Path, timezone: str) -> None:
+        cache.mkdir(parents=True, exist_ok=True)
+        self.cache = cache
+        self.timezone = timezone
+        self._spill = tempfile.TemporaryDirectory(prefix="csv-", dir=cache)
+        self._con = connection(Path(self._spill.name), timezone)
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection with temporary tables of its own."""
+        con = self._con.cursor()
+        _set_zone(con, self.timezone)
+        return con
+
+    def close(self) -> None:
+        """Let go of it, and of what it spilled."""
+        self._con.close()
+        self._spill.cleanup()
 
 
 @contextmanager
@@ -82,11 +109,10 @@ def failures(label: str) -> Iterator[None]:
 class Reader:
     """Read the parts of one stream; a context manager that leaves no file behind."""
 
-    def __init__(self, cache: Path, timezone: str) -> None:
-        cache.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix="csv-", dir=cache))
-        self.timezone = timezone
-        self.con = connection(self.folder, timezone)
+    def __init__(self, database: Database) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="csv-", dir=database.cache))
+        self.timezone = database.timezone
+        self.con = database.connect()
         self.rejected: list[api.Reject] = []
         self._local: dict[str, Path] = {}
         self._gaps: dict[int, list[int]] = {}
