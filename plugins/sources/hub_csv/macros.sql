@@ -1,13 +1,13 @@
 -- Expressions over the text of a CSV file. Each gives NULL for what it cannot read.
 
 -- name: zone_bounds
-set variable zone_bounds = $bounds;
+set variable zone_bounds = (select list(bound order by week) from zone);
 
 -- name: zone_before
-set variable zone_before = $before;
+set variable zone_before = (select list(before order by week) from zone);
 
 -- name: zone_after
-set variable zone_after = $after;
+set variable zone_after = (select list(after order by week) from zone);
 
 -- name: utc_of_utc
 create macro utc_of(x) as x;

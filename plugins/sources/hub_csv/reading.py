@@ -56,10 +56,10 @@ def _set_zone(con: duckdb.DuckDBPyConnection, timezone: str) -> None:
     """Tell a connection the zone of times that name none."""
     con.execute("set TimeZone = 'UTC'")
     if timezone != "UTC":
-        macros, zone = blocks("macros.sql"), offsets(timezone)
-        con.execute(macros["zone_bounds"], {"bounds": list(zone.bounds)})
-        con.execute(macros["zone_before"], {"before": list(zone.before)})
-        con.execute(macros["zone_after"], {"after": list(zone.after)})
+        con.register("zone", offsets(timezone))
+        for name in ("zone_bounds", "zone_before", "zone_after"):
+            con.execute(blocks("macros.sql")[name])
+        con.unregister("zone")
 
 
 class Database:

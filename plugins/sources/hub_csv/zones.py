@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
+
+import pyarrow as pa
 
 _START = datetime(1970, 1, 1)  # noqa: DTZ001 - local times are what this module is about
 _WEEK = timedelta(days=7)
 _WEEKS = 90 * 52
 
 
-@dataclass(frozen=True, slots=True)
-class Offsets:
-    """Seconds from UTC in each local week since 1970: ``before`` the week's ``bounds``, and ``after``."""
-
-    bounds: tuple[datetime, ...]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-
-
 @cache
-def offsets(timezone: str) -> Offsets:
-    """Return a zone's offsets.
+def offsets(timezone: str) -> pa.Table:
+    """Return a zone's seconds from UTC in each local week since 1970: ``before`` the ``bound`` in it, and ``after``.
 
     A local time that the clock shows twice is the earlier one (DuckDB's own conversion takes the later); one
     that it skips counts as if it had not been skipped.
@@ -33,7 +25,8 @@ def offsets(timezone: str) -> Offsets:
     starts = [_START + week * _WEEK for week in range(_WEEKS + 1)]
     at_start = [_offset(start, zone) for start in starts]
     bounds = [_bound(early, late, zone) for early, late in pairwise(starts)]
-    return Offsets(tuple(bounds), tuple(at_start[:-1]), tuple(at_start[1:]))
+    columns = {"bound": pa.array(bounds, pa.timestamp("us")), "before": at_start[:-1], "after": at_start[1:]}
+    return pa.table({"week": range(_WEEKS), **columns})
 
 
 def _offset(local: datetime, zone: ZoneInfo) -> int:
