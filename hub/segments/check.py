@@ -18,7 +18,7 @@ from hub.catalog import DERIVED_TABLES
 if TYPE_CHECKING:
     import duckdb
 
-KNOWN_TABLES = frozenset(TABLES) | DERIVED_TABLES.keys() | {"people", "identities", "facts", "prepared"}
+KNOWN_TABLES = frozenset(TABLES).union(DERIVED_TABLES, {"people", "identities", "facts", "prepared"})
 
 # Parts of DuckDB's syntax tree that a strategy may use. Whatever is not here is refused, so that a future
 # version of DuckDB cannot add a way around the check.
@@ -100,6 +100,10 @@ def _volatile() -> frozenset[str]:
         return frozenset(str(row[0]) for row in con.execute(_VOLATILE).fetchall())
 
 
+_PASSED: dict[tuple[str, frozenset[str]], Statement] = {}
+"""What was found of selects that passed: it follows from their text, and the clients of a process share them."""
+
+
 class Checker:
     """Check selects on one connection; ``whose`` they are is said where one is refused."""
 
@@ -114,15 +118,18 @@ class Checker:
         Raises:
             PluginError: it is not one select, or reads what strategies may not read.
         """
-        walk = _Walk(KNOWN_TABLES | {name.lower() for name in own_tables}, self._impure, self._whose)
-        walk.visit(self._tree(sql), frozenset())
-        return Statement(
-            sql.strip().rstrip(";"),
-            frozenset(walk.tables),
-            frozenset(walk.columns),
-            frozenset(walk.parameters),
-            walk.open_ended,
-        )
+        known = KNOWN_TABLES.union(name.lower() for name in own_tables)
+        if (sql, known) not in _PASSED:
+            walk = _Walk(known, self._impure, self._whose)
+            walk.visit(self._tree(sql), frozenset())
+            _PASSED[sql, known] = Statement(
+                sql.strip().rstrip(";"),
+                frozenset(walk.tables),
+                frozenset(walk.columns),
+                frozenset(walk.parameters),
+                walk.open_ended,
+            )
+        return _PASSED[sql, known]
 
     def _tree(self, sql: str) -> Any:
         # fetchall, because an answer not read to its end keeps the connection from anything else.
