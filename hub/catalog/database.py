@@ -89,6 +89,21 @@ class Catalog:
         """Tell whether there is a catalog."""
         return self.path.exists()
 
+    @property
+    def is_readable(self) -> bool:
+        """Tell whether there is a catalog that this version of hub stored by these settings; others are made anew."""
+        if not self.exists:
+            return False
+        try:
+            with _plain_failures():
+                con = self._connect(read_only=True, wait=0.0)
+        except BusyError:  # whoever opens it next waits, and is told
+            return True
+        try:
+            return self._marks_of(con) == self._marks()
+        finally:
+            con.close()
+
     @contextmanager
     def writer(self, now: datetime | None = None) -> Iterator[Writer]:
         """Open the catalog for writing; one of another version or currency is made anew.

@@ -101,7 +101,7 @@ class _Review:
     def _still_wanted(self, run: Prepared) -> dict[str, str]:
         """Compute the same syncs for now, and return per sync the table of members who are still cleared."""
         now = run.wiring.around.now()
-        if not run.wiring.catalog.exists:
+        if not run.wiring.catalog.is_readable:
             return {}
         wanted: dict[str, str] = {}
         with run.wiring.catalog.session(now, now) as session:

@@ -60,10 +60,13 @@ def open_session(wiring: Wiring, as_of: datetime | None = None) -> Iterator[Sess
     """Open the client's catalog for a question.
 
     Raises:
-        HubError: there is no catalog yet. BusyError: a run holds it for longer than 10 seconds.
+        HubError: there is no catalog yet, or one that is made anew by the next pull. BusyError: a run holds it for
+            longer than 10 seconds.
     """
-    if not wiring.catalog.exists:
-        raise HubError("nothing was read yet", next_step=f"run `hub pull {wiring.client.id}` first")
+    if not wiring.catalog.is_readable:
+        stale = "what was read was stored by another version of hub, or for another currency or country"
+        why = stale if wiring.catalog.exists else "nothing was read yet"
+        raise HubError(why, next_step=f"run `hub pull {wiring.client.id}` first")
     now = wiring.around.now()
     with wiring.catalog.session(as_of or now, now, wait=WAIT_FOR_CATALOG) as session:
         yield session

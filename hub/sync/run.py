@@ -216,7 +216,7 @@ class _Run:
 
     def _pull(self, sources: Mapping[str, Any]) -> Pulled:
         catalog = self.wiring.catalog
-        if not self.options.pull and catalog.exists:
+        if not self.options.pull and catalog.is_readable:
             return Pulled()
         with catalog.writer(self.around.clock()) as writer:
             return Puller(self.wiring, self.ledger, writer, self.options.force).pull(sources)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from datetime import timedelta
 
+import duckdb
 import pytest
 
 from hub.ledger import MemberState
@@ -165,6 +166,24 @@ def test_a_source_plugin_that_raises_fails_that_source(running: Agency) -> None:
     assert (shop["status"], till["status"]) == ("ok", "failed")
     assert "broken" in till["error"]["text"]
     assert "plugins/broken.py" in till["error"]["text"]
+
+
+def test_a_catalog_of_another_version_is_read_again_whatever_is_asked_first(running: Agency) -> None:
+    def grow_old() -> None:
+        with duckdb.connect(running.state / "catalog.duckdb") as catalog:
+            catalog.execute("update about set value = 'older' where key = 'version'")
+
+    grow_old()
+    for command in ("explain", "export", "suppress", "forget"):
+        refused = running.hub(command, "acme", "p3@example.com", expect=1)
+        assert "was stored by another version of hub" in refused.stderr
+        assert "hub pull acme" in refused.stderr
+
+    sync = only(running.sync("--no-pull")["syncs"])
+
+    assert (sync["calls"], sync["unchanged"] > 0) == (0, True)
+    running.hub("forget", "acme", "p3@example.com")
+    assert "p3@example.com" not in running.held()
 
 
 def test_a_catalog_deleted_by_hand_is_read_again_and_nothing_is_sent(running: Agency) -> None:
