@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,14 +68,22 @@ class Nursery:
         code = self.end()
         assert code == 0, code
 
-    def run_and_kill(self, seconds: float, *arguments: str) -> bool:
-        """Start a command and kill it after a while; tell whether it was killed."""
+    def run_and_kill(self, wait: float | Callable[[threading.Event], object], *arguments: str) -> bool:
+        """Start a command and kill it after some seconds, or when ``wait`` returns; tell whether it was killed.
+
+        ``wait`` gets what is set when the command ends by itself.
+        """
         child = self.start(*arguments)
         ended = threading.Event()
 
         def wait_and_kill() -> None:
-            if not ended.wait(seconds):
-                os.kill(child, signal.SIGKILL)
+            if callable(wait):
+                wait(ended)
+            else:
+                ended.wait(wait)
+            with contextlib.suppress(ProcessLookupError):  # it ended just now
+                if not ended.is_set():
+                    os.kill(child, signal.SIGKILL)
 
         watcher = threading.Thread(target=wait_and_kill)
         watcher.start()

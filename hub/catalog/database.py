@@ -19,7 +19,7 @@ from hub.catalog.blocks import one, quoted, sql, statements
 from hub.catalog.models import CatalogSettings, Given
 from hub.catalog.registry import Registry, naive
 from hub.catalog.session import Session
-from hub.catalog.tables import spare
+from hub.catalog.tables import lacking
 from hub.catalog.writer import Writer
 from hub.errors import BusyError, HubError
 from hub.keys import install_keyed_hash
@@ -194,8 +194,7 @@ class Catalog:
             loads = Registry(con, datetime.now(UTC)).of_table(table)
             counts = {}
             for load in loads:
-                lacking = column in spare(self.tables[table]).difference(load.brought)
-                wanted = "null" if lacking else quoted(column)
+                wanted = "null" if column in lacking(self.tables[table], load.brought) else quoted(column)
                 counts[load.source] = one(con, sql("schema.given", target=load.physical, column=wanted))
             return [Given(source, *count) for source, count in counts.items() if count]
         finally:

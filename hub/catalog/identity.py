@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _PROFILE = ("first_name", "last_name", "city", "postcode", "locale", "birth_date", "gender", "tags", "created_at")
-_PERSON = "null::bigint as person_id"
+_NOBODY = "null::bigint as person_id"
 _ADDED = {
     "order_lines": ", null::timestamp as order_placed_at, null::boolean as order_counted",
     "cart_lines": ", null::timestamp as cart_created_at",
@@ -122,7 +122,7 @@ class Identity:
             self._leave_empty(name)
 
     def _leave_empty(self, name: str) -> None:
-        self._run("nothing", target=merged(name), rows=temporary(name), more=_PERSON + _ADDED.get(name, ""))
+        self._run("nothing", target=merged(name), rows=temporary(name), more=_NOBODY + _ADDED.get(name, ""))
 
     def _write_orders(self) -> None:
         """Write the merged orders, or only their persons where no merging was needed."""
@@ -145,10 +145,10 @@ class Identity:
                 self._run(block, attributable=sql("identity.attributable"))
 
     def _write_subjects(self, table: Table) -> None:
-        shown, joins = "", ""
         if table.name != "consents" and table.name not in self._given:  # tags and traits may prove consents, too
             self._leave_empty(table.name)
             return
+        shown, joins = "", ""
         if table.name == "consents":
             shown, joins = ", s.person_id", "left join email_person as s on s.email = m.shown_email"
         self._run(

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from hub.api import Column, Kind, Table
 from hub.catalog.blocks import quoted, sql
-from hub.catalog.tables import DERIVED, TYPES, data_columns, spare
+from hub.catalog.tables import DERIVED, TYPES, data_columns, lacking
 
 if TYPE_CHECKING:
     import duckdb
@@ -139,8 +139,8 @@ class _Reader:
     def __init__(self, table: Table, brought: Collection[str], incoming: Mapping[str, str]) -> None:
         self.table = table
         self.incoming = incoming
-        lacking = spare(table).difference(brought)
-        self.columns = [name for name in data_columns(table) if not name.startswith("shown_") and name not in lacking]
+        absent = lacking(table, brought)
+        self.columns = [name for name in data_columns(table) if not name.startswith("shown_") and name not in absent]
         self.converts = "currency" in incoming and table.parent is None
 
     def values(self) -> str:

@@ -36,7 +36,7 @@ def read_rows(
         done = one(con, query.sql, {"loaded_at": now})
     finally:
         con.unregister("incoming")
-    noted = one(con, sql("reading.odd_rows", target=target)) == (True,)
+    noted = one(con, sql("reading.has_notes", target=target)) == (True,)
     if noted:
         con.execute(sql("reading.say_why", target=target), {"words": query.words})
         _read_odd(con, table, target)

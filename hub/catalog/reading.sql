@@ -57,7 +57,7 @@ update {target} set {key} = coalesce({addresses}) where _note is not null and ({
 update {target} set _note = list_prepend(concat_ws('; ', _note[1], cast($reason as varchar)), _note[2:])
 where _note is not null and {column} is null
 
--- name: odd_rows
+-- name: has_notes
 select exists (select 1 from {target} where _note is not null)
 
 -- name: settle_odd

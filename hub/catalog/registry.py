@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hub.api import Table
 from hub.catalog.blocks import quoted, sql, statements
-from hub.catalog.tables import data_columns, definition, physical, spare
+from hub.catalog.tables import data_columns, definition, lacking, physical, spare
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,7 +98,7 @@ class Registry:
     def widen(self, load: Load, table: Table, incoming: Collection[str]) -> Load:
         """Give a load the columns that a page brings for the first time."""
         load = self._loads[load.load_id]
-        missing = sorted(spare(table).intersection(incoming).difference(load.brought))
+        missing = sorted(lacking(table, load.brought).intersection(incoming))
         if not missing:
             return load
         kinds = data_columns(table)

@@ -40,7 +40,7 @@ DERIVED_TABLES = {
     "orders_without_lines": frozenset({"orders", "order_lines"}),
 }
 """What a rebuild writes beside the canonical tables for strategies to read, and which of them it is made of."""
-_PERSON = {"customer_id", "user_id", "subject", "visitor_id"}
+_WHOSE = {"customer_id", "user_id", "subject", "visitor_id"}
 _NOTES = {
     "_note": "varchar[]",
     "loaded_at": "timestamp",
@@ -66,25 +66,30 @@ def spare(table: Table) -> frozenset[str]:
     """
     if table.name == "consents":
         return frozenset()
-    named = {*table.key, table.time, *table.person, *_PERSON}
+    named = {*table.key, table.time, *table.person, *_WHOSE}
     return frozenset(
         each.name for each in table.columns if each.name not in named and each.kind not in {Kind.EMAIL, Kind.PHONE}
     )
 
 
+def lacking(table: Table, brought: Collection[str]) -> frozenset[str]:
+    """Return the spare columns that nobody brought."""
+    return spare(table).difference(brought)
+
+
 def definition(table: Table, brought: Collection[str]) -> str:
     """Return the column list of a load's physical table; of the spare columns it has those that were brought."""
     derived = {name: kind for name, (kind, _) in DERIVED.get(table.name, {}).items()}
-    lacking = spare(table).difference(brought)
+    absent = lacking(table, brought)
     columns = data_columns(table) | derived | ({"person_id": "bigint"} if derived else {}) | _NOTES
-    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items() if name not in lacking)
+    return ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items() if name not in absent)
 
 
 def held(table: Table, brought: Collection[str]) -> str:
     """Return the select list of a load's rows: NULL for what nobody brought."""
-    lacking = spare(table).difference(brought)
+    absent = lacking(table, brought)
     return ", ".join(
-        f"null::{kind} as {quoted(name)}" if name in lacking else quoted(name)
+        f"null::{kind} as {quoted(name)}" if name in absent else quoted(name)
         for name, kind in data_columns(table).items()
     )
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
-import signal
 import threading
 import time
 from collections import Counter
@@ -26,27 +23,16 @@ def sync_and_kill(agency: Agency, hub: Nursery, chance: random.Random, longest: 
     """Start a sync and kill it after a while: half of the times once delivery began. Tell whether it was killed."""
     record = agency.folder / "outside" / "acme-list"
     written = record.stat().st_size
-    child = hub.start("sync", "acme")
-    ended = threading.Event()
 
-    def wait_and_kill() -> None:
+    def wait(ended: threading.Event) -> None:
         if chance.random() < 0.5:
             while record.stat().st_size == written and not ended.is_set():
                 time.sleep(0.001)
             ended.wait(chance.uniform(0, 0.06))
         else:
             ended.wait(chance.uniform(0, longest))
-        with contextlib.suppress(ProcessLookupError):  # it ended just now
-            if not ended.is_set():
-                os.kill(child, signal.SIGKILL)
 
-    watcher = threading.Thread(target=wait_and_kill)
-    watcher.start()
-    code = hub.end()
-    ended.set()
-    watcher.join()
-    assert code in {0, -signal.SIGKILL}
-    return code != 0
+    return hub.run_and_kill(wait, "sync", "acme")
 
 
 @pytest.mark.parametrize("kind", ["keeper", "once"])
