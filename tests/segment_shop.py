@@ -97,10 +97,10 @@ select person_id, count(*) as orders, sum(net) as spend, avg(net) as avg_order, 
     count(*) filter (not discounted) as full_price_orders, arg_min(net, placed_at) as first_net, min(net) as least_net
 from purchases group by person_id;
 create temporary view order_gaps as
-select person_id, median(gap) as median_days, min(gap) as shortest_days from (
-    select person_id, date_diff('microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at)
-        / 86400000000.0 as gap from purchases)
-where gap is not null group by person_id;
+select person_id, median(date_diff('microsecond', before, placed_at) / 86400000000.0) as median_days,
+    bool_or(placed_at::date = before::date) as same_day
+from (select *, lag(placed_at) over (partition by person_id order by placed_at) as before from purchases)
+where before is not null group by person_id;
 create temporary view carts as
 with visible as (
     select * replace (case when updated_at <= getvariable('as_of') then updated_at end as updated_at),
@@ -254,7 +254,7 @@ def run(shop: Shop, *definitions: Definition) -> dict[str, SegmentResult]:
 def members(shop: Shop, definition: Definition, *others: Definition) -> list[int]:
     """Return who is in a segment, in order."""
     result = run(shop, definition, *others)[definition.name]
-    rows = shop.con.execute(f"select person_id from {result.table}").fetchall()
+    rows = shop.con.execute(f"select person_id from {result.table} order by person_id").fetchall()
     assert len(rows) == result.members
     return [row[0] for row in rows]
 
@@ -263,7 +263,10 @@ def members_of_each(shop: Shop, *definitions: Definition) -> list[list[int]]:
     """Return who is in each of some segments, after one run of all."""
     results = run(shop, *definitions)
     tables = [results[definition.name].table for definition in definitions]
-    return [[row[0] for row in shop.con.execute(f"select person_id from {table}").fetchall()] for table in tables]
+    return [
+        [row[0] for row in shop.con.execute(f"select person_id from {table} order by person_id").fetchall()]
+        for table in tables
+    ]
 
 
 def evidence(shop: Shop, definition: Definition) -> dict[int, dict[str, Any]]:

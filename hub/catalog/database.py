@@ -25,7 +25,8 @@ from hub.errors import BusyError, HubError
 from hub.keys import install_keyed_hash
 from hub.places import silence_permits
 
-VERSION = "6"
+VERSION = "7"
+LARGE = 2**28  # bytes
 _HOLDER = re.compile(r"held in (.*?)\.? (?:However|See)|held in (.*?PID \d+\))", re.DOTALL)
 _POLL = 0.1
 
@@ -259,7 +260,9 @@ class Catalog:
     def _prepare(self, con: duckdb.DuckDBPyConnection, *, writing: bool) -> None:
         """Give a connection the zone and the macros that every block expects; what reads rows expects more."""
         install_keyed_hash(con, self.key)
-        blocks = ("settings.connection", "reading.macros_of_all", *(("reading.macros",) if writing else ()))
+        blocks = ["settings.connection", "reading.macros_of_all"]
+        blocks += ["reading.macros"] if writing else []
+        blocks += ["settings.large"] if self.path.stat().st_size > LARGE else []
         for block in blocks:
             for statement in statements(block):
                 con.execute(statement)

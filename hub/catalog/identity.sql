@@ -268,8 +268,8 @@ select person_id, max(placed_at) filter (counted) as last_bought_at,
 from (select *, order_place(placed_at, country, region) as place from merged.orders where person_id is not null)
 group by person_id
 
--- name: orders_until
-select cast(max(placed_at) as varchar) from merged.orders
+-- name: until
+select cast(max(placed_at) as varchar), (select cast(max(happened_at) as varchar) from merged.engagement) from merged.orders
 
 -- name: purchases
 -- The counted orders of persons, narrow and each person's together: a group by person takes a third of the time so.
@@ -279,7 +279,23 @@ where counted and person_id is not null order by person_id, placed_at;
 create or replace table merged.order_totals as
 select {totals} from merged.purchases group by person_id;
 create or replace table merged.order_gaps as
-select {gaps} from (select person_id, {gap} as gap from merged.purchases) where gap is not null group by person_id
+select {gaps} from (select *, {before} from merged.purchases) where before is not null group by person_id
+
+-- name: mail_totals
+create or replace table merged.mail_totals as
+select {mails} from merged.engagement where by_mail and person_id is not null group by person_id, source
+
+-- name: no_mail_totals
+create or replace table merged.mail_totals(
+    person_id bigint, source varchar, sent bigint, bounced bigint, opens bigint, marked_opens bigint,
+    last_sent_at timestamp, last_read_at timestamp, last_unmarked_open_at timestamp)
+
+-- name: mails
+person_id, source, count(*) filter (kind = 'sent') as sent, count(*) filter (kind = 'bounced') as bounced,
+count(*) filter (kind = 'opened') as opens, count(*) filter (kind = 'opened' and machine is not null) as marked_opens,
+max(happened_at) filter (kind = 'sent') as last_sent_at,
+max(happened_at) filter (kind = 'clicked' and machine is not true or kind = 'opened' and machine = false) as last_read_at,
+max(happened_at) filter (kind = 'opened' and machine is null) as last_unmarked_open_at
 
 -- name: totals
 person_id, count(*) as orders, cast(sum(net) as decimal(18, 2)) as spend,
@@ -289,10 +305,11 @@ count(*) filter (discounted) as discounted_orders, count(*) filter (not discount
 arg_min(net, placed_at) as first_net, min(net) as least_net
 
 -- name: gaps
-person_id, median(gap) as median_days, min(gap) as shortest_days
+person_id, median(date_diff('microsecond', before, placed_at) / 86400000000.0) as median_days,
+bool_or(placed_at::date = before::date) as same_day
 
--- name: gap
-date_diff('microsecond', lag(placed_at) over (partition by person_id order by placed_at), placed_at) / 86400000000.0
+-- name: before
+lag(placed_at) over (partition by person_id order by placed_at) as before
 
 -- name: carts
 -- A cart rebuilt from analytics is whose browser it is, and yields to the shop: an order by the same person since about

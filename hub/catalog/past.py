@@ -29,7 +29,7 @@ _OVERWRITTEN: dict[str, dict[str, frozenset[str]]] = {
         _REFUNDS: frozenset({"spend", "avg_order", "first_net", "least_net"}),
         _CANCELLED: frozenset({"orders", "discounted_orders", "full_price_orders", "first_order_at", "last_order_at"}),
     },
-    "order_gaps": {_CANCELLED: frozenset({"median_days", "shortest_days"})},
+    "order_gaps": {_CANCELLED: frozenset({"median_days", "same_day"})},
     "products": {
         _PRODUCTS: frozenset({"price", "compare_at_price", "in_stock", "rating", "reviews", "collections"}),
     },

@@ -54,10 +54,14 @@ class Session:
         self.con.execute(sql("settings.instants_as_of"), {"value": self.as_of})
         self.con.execute(sql("settings.instants_now"), {"value": self.now})
         self.con.execute(sql("settings.today"), {"value": today})
-        is_after = one(self.con, sql("views.is_after_all_orders")) == (True,)
-        totals = statements("views.after_all_orders") if is_after else statements("views.amid_orders", **per_person())
-        for statement in (*statements("views.views"), *totals, *statements("settings.closed")):
-            self.con.execute(statement)
+        for block in ("views.views", self._totals("orders"), "views.carts", self._totals("mails"), "settings.closed"):
+            for statement in statements(block, **per_person()):
+                self.con.execute(statement)
+
+    def _totals(self, kind: str) -> str:
+        """Return the block of a kind of totals: those that are kept hold only after everything that they count."""
+        is_after = one(self.con, sql("views.is_after"), {"until": f"{kind}_until"}) == (True,)
+        return f"views.{'after_all' if is_after else 'amid'}_{kind}"
 
     @property
     def timezone(self) -> str:

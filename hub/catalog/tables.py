@@ -38,6 +38,7 @@ DERIVED_TABLES = {
     "order_totals": frozenset({"orders"}),
     "order_gaps": frozenset({"orders"}),
     "orders_without_lines": frozenset({"orders", "order_lines"}),
+    "mail_totals": frozenset({"engagement"}),
 }
 """What a rebuild writes beside the canonical tables for strategies to read, and which of them it is made of."""
 _WHOSE = {"customer_id", "user_id", "subject", "visitor_id"}
@@ -95,8 +96,8 @@ def held(table: Table, brought: Collection[str]) -> str:
 
 
 def per_person() -> dict[str, str]:
-    """Return the select lists of ``order_totals`` and ``order_gaps``, kept and as of an instant alike."""
-    return {name: sql(f"identity.{name}") for name in ("totals", "gaps", "gap")}
+    """Return the select lists of what is kept per person, the same for what is computed as of an instant."""
+    return {name: sql(f"identity.{name}") for name in ("totals", "gaps", "before", "mails")}
 
 
 def own_key(table: Table) -> tuple[str, ...]:

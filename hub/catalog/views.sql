@@ -5,18 +5,6 @@ create or replace temporary view customers as select * from merged.customers whe
 create or replace temporary view orders as select * from merged.orders where placed_at <= getvariable('as_of');
 create or replace temporary view purchases as select * from merged.purchases where placed_at <= getvariable('as_of');
 create or replace temporary view order_lines as select * from merged.order_lines where order_placed_at <= getvariable('as_of');
-create or replace temporary view carts as
-with seen as (
-    select * exclude (updated_at, completed_at),
-           case when updated_at <= getvariable('as_of') then updated_at end as updated_at,
-           case when completed_at <= getvariable('as_of') then completed_at end as completed_at
-    from merged.carts where created_at <= getvariable('as_of'))
-select s.*, coalesce(s.updated_at, s.created_at) as changed_at, s.completed_at is not null as completed,
-       s.completed_at is null and not exists (
-           select 1 from merged.orders as o
-           where o.person_id = s.person_id and o.counted and o.placed_at <= getvariable('as_of')
-             and o.placed_at > coalesce(s.updated_at, s.created_at)) as open
-from seen as s;
 create or replace temporary view cart_lines as select * from merged.cart_lines where cart_created_at <= getvariable('as_of');
 create or replace temporary view products as select * from merged.products;
 create or replace temporary view events as select * from merged.events where happened_at <= getvariable('as_of');
@@ -35,8 +23,20 @@ select person_id, source from merged.events where happened_at > getvariable('as_
 union all
 select person_id, null from merged.ads_signals where happened_at > getvariable('as_of')
 
--- name: is_after_all_orders
-select coalesce((select cast(value as timestamp) < getvariable('as_of') from about where key = 'orders_until'), false)
+-- name: carts
+create or replace temporary view carts as
+with seen as (
+    select * exclude (updated_at, completed_at),
+           case when updated_at <= getvariable('as_of') then updated_at end as updated_at,
+           case when completed_at <= getvariable('as_of') then completed_at end as completed_at
+    from merged.carts where created_at <= getvariable('as_of'))
+select s.*, coalesce(s.updated_at, s.created_at) as changed_at, s.completed_at is not null as completed,
+       s.completed_at is null and coalesce(t.last_order_at <= coalesce(s.updated_at, s.created_at), true) as open
+from seen as s left join order_totals as t on t.person_id = s.person_id
+
+-- name: is_after
+-- Whether the instant lies after everything of a table whose totals are kept; also where there is nothing in it.
+select value is null or cast(value as timestamp) < getvariable('as_of') from about where key = $until
 
 -- name: amid_orders
 create or replace temporary view order_places as
@@ -46,13 +46,20 @@ select person_id, max(placed_at) filter (counted and placed_at < getvariable('as
 from (select *, order_place(placed_at, country, region) as place from orders where person_id is not null)
 group by person_id;
 create or replace temporary view order_gaps as
-select {gaps} from (select person_id, {gap} as gap from purchases) where gap is not null group by person_id;
+select {gaps} from (select *, {before} from purchases) where before is not null group by person_id;
 create or replace temporary view order_totals as select {totals} from purchases group by person_id
 
 -- name: after_all_orders
 create or replace temporary view order_places as select * from merged.order_places;
 create or replace temporary view order_gaps as select * from merged.order_gaps;
 create or replace temporary view order_totals as select * from merged.order_totals
+
+-- name: amid_mails
+create or replace temporary view mail_totals as
+select {mails} from engagement where by_mail and person_id is not null group by person_id, source
+
+-- name: after_all_mails
+create or replace temporary view mail_totals as select * from merged.mail_totals
 
 -- name: seen_tables
 select table_name from loads where state = 'visible'

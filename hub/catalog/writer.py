@@ -160,9 +160,9 @@ class Writer:
                 rows = self.con.execute(sql("identity.found_matches")).fetchall()
                 matches = tuple(Matches(*row) for row in rows)
                 merger.clear()
-                until = one(self.con, sql("identity.orders_until"))
+                orders, mails = one(self.con, sql("identity.until")) or (None, None)
                 merged = {"changed": "no", "merged_with": mark, "merge": uuid4().hex}
-                self._set_about({**merged, "orders_until": until[0] if until else None})
+                self._set_about({**merged, "orders_until": orders, "mails_until": mails})
         row = one(self.con, sql("identity.summary")) or (0, 0)
         tills = tuple(Till(*till) for till in self.con.execute(sql("identity.stored_tills")).fetchall())
         return RebuildReport(changed, int(row[0]), int(row[1]), tills, matches)

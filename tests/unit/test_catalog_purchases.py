@@ -20,7 +20,7 @@ TOTALS = """
 select orders, spend, first_order_at, last_order_at, full_price_orders, first_net, least_net
 from order_totals order by person_id
 """
-GAPS = "select person_id, median_days, shortest_days from order_gaps"
+GAPS = "select person_id, median_days, same_day from order_gaps"
 
 
 @pytest.fixture
@@ -84,9 +84,17 @@ def test_gaps_know_nothing_of_later_orders_whether_kept_or_computed(shop: Shop) 
     (person,) = {row[0] for row in shop.ask(GAPS, as_of=NOW)}
 
     assert shop.ask(GAPS, as_of=days(15)) == []
-    assert shop.ask(GAPS, as_of=NOW) == [(person, 20.0, 20.0)]
-    assert shop.ask(GAPS, as_of=days(-3)) == [(person, 16.5, 13.0)]
+    assert shop.ask(GAPS, as_of=NOW) == [(person, 20.0, False)]
+    assert shop.ask(GAPS, as_of=days(-3)) == [(person, 16.5, False)]
     assert shop.ask(GAPS, as_of=days(-4)) == shop.ask(GAPS, as_of=days(-3))
+
+
+@pytest.mark.parametrize(("ago", "together"), [(10.3, True), (10.6, False)])
+def test_two_orders_are_on_one_day_by_the_day_in_utc(shop: Shop, ago: float, together: bool) -> None:
+    shop.load({"orders": [order("1", 10.4), order("2", ago), order("3", 20)]})
+
+    assert days(ago).date() == days(10.4).date() or not together
+    assert shop.ask("select same_day from order_gaps") == [(together,)]
 
 
 def test_a_shop_without_orders_has_no_purchases(shop: Shop) -> None:

@@ -54,21 +54,20 @@ silence = api.Base(
     """
     with mails as (
         select
-            person_id,
-            greatest(count(*) filter (where kind = 'sent') - count(*) filter (where kind = 'bounced'), 0) as received,
-            max(happened_at) filter (where kind = 'sent') as last_sent_at,
-            count(*) filter (where human and happened_at > $as_of - $window) as signs,
-            max(happened_at) filter (where human) as last_engaged_at
-        from (
-            select *, kind in ('opened', 'clicked')
-                and coalesce(not machine, kind = 'clicked' or list_contains($telling::varchar[], source)) as human
-            from engagement
-            where person_id is not null and by_mail and happened_at <= $as_of
-        )
+            person_id, greatest(sum(sent) - sum(bounced), 0)::bigint as received, max(last_sent_at) as last_sent_at,
+            max(greatest(
+                last_read_at, case when list_contains($telling::varchar[], source) then last_unmarked_open_at end
+            )) as last_engaged_at
+        from mail_totals
         group by person_id
     ),
-    elsewhere as (
+    shown as (
         select person_id, count(*) as signs from (
+            select person_id from engagement
+            where kind in ('opened', 'clicked') and by_mail
+                and coalesce(not machine, kind = 'clicked' or list_contains($telling::varchar[], source))
+                and happened_at > $as_of - $window and happened_at <= $as_of
+            union all
             select person_id from events
             where $blind and happened_at > $as_of - $window and happened_at <= $as_of
             union all
@@ -77,9 +76,9 @@ silence = api.Base(
         ) group by person_id
     )
     select
-        mails.person_id, case when $sends_known then mails.received end as received, mails.last_sent_at,
-        mails.signs + coalesce(elsewhere.signs, 0) as signs, mails.last_engaged_at
-    from mails left join elsewhere using (person_id)
+        person_id, case when $sends_known then mails.received end as received, mails.last_sent_at,
+        coalesce(shown.signs, 0) as signs, mails.last_engaged_at
+    from mails left join shown using (person_id)
     """,
     absent="no mail to them is on record",
     units={"received": "mails", "signs": "signs", "last_sent_at": "time", "last_engaged_at": "time"},

@@ -34,7 +34,7 @@ _HISTORY = """
 _CUSTOMERS = f"""
 with {{earlier}} odd as materialized (
     select person_id from order_totals left join order_gaps using (person_id)
-    where least_net <= 0 or shortest_days < 1
+    where least_net <= 0 or same_day
 ),
 days as ({_DAYS.format(people="odd")}),
 customers as (
@@ -97,13 +97,12 @@ order_totals as materialized (
     group by person_id
 ),
 order_gaps as (
-    select person_id, min(gap) as shortest_days
+    select person_id, bool_or(placed_at::date = before::date) as same_day
     from (
-        select person_id, date_diff('microsecond', lag(placed_at) over (
-            partition by person_id order by placed_at), placed_at) / 86400000000.0 as gap
+        select *, lag(placed_at) over (partition by person_id order by placed_at) as before
         from purchases
         where placed_at <= $instant::timestamp)
-    where gap is not null
+    where before is not null
     group by person_id
 ),
 """
