@@ -77,22 +77,32 @@ attention = api.Base(
     units={"engaged_seconds": "seconds", "last_seen_at": "time"},
 )
 
+FEW = 8
+
+
+def _has_one_of(text: str, parts: str) -> str:
+    """Return SQL for whether a text has one of a list's in it, whatever their case.
+
+    The first of the list are written out: what is asked with a constant is asked once per different text, what is
+    asked in a lambda once per row.
+    """
+    first = (f"contains(lower({text}), lower(({parts})[{n}]))" for n in range(1, FEW + 1))
+    rest = f"list_bool_or(list_transform(({parts})[{FEW + 1}:], lambda t: contains(lower({text}), lower(t))))"
+    return f"({' or '.join(first)} or (len({parts}) > {FEW} and {rest}))"
+
+
 views_of_something = api.Base(
     "views of pages or products",
-    """
-    with wanted as (
-        select
-            list_transform($pages::varchar[], lambda t: lower(t)) as pages,
-            list_transform($product_types::varchar[], lambda t: lower(t)) as types
-    )
+    f"""
     select person_id, count(*) as views, max(happened_at) as viewed_at
-    from events cross join wanted
+    from events
     where person_id is not null and happened_at > $as_of - $window and happened_at <= $as_of
         and name = case when $products::varchar[] is null and $product_types::varchar[] is null
                         then 'page_view' else 'view_item' end
-        and ($pages::varchar[] is null or list_bool_or(list_transform(wanted.pages, lambda t: contains(lower(url), t))))
+        and ($pages::varchar[] is null or {_has_one_of("url", "$pages::varchar[]")})
         and ($products::varchar[] is null or list_contains($products::varchar[], product_id))
-        and ($product_types::varchar[] is null or list_contains(wanted.types, lower(product_type)))
+        and ($product_types::varchar[] is null or list_contains(
+            list_transform($product_types::varchar[], lambda t: lower(t)), lower(product_type)))
     group by person_id
     """,
     absent="no such view in the last {window}",

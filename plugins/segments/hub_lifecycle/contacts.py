@@ -79,11 +79,15 @@ class JourneyStage(api.Segment[JourneyStageConfig]):
 first_sources = api.Base(
     "the source of the first visit",
     """
-    select person_id, first_traffic_source,
-        case when first_traffic_source is not null then list_prepend(first_traffic_source, list_filter(
+    with sources as (
+        select first_traffic_source, list_prepend(first_traffic_source, list_filter(
             list_transform(string_split(first_traffic_source, '/'), lambda t: trim(t)),
-            lambda t: t <> first_traffic_source)) end as channels
-    from facts
+            lambda t: t <> first_traffic_source)) as channels
+        from (select distinct first_traffic_source from facts where first_traffic_source is not null)
+    )
+    select person_id, first_traffic_source, channels from facts join sources using (first_traffic_source)
+    union all
+    select person_id, null, null from facts where first_traffic_source is null
     """,
     absent="not known to the shop",
 )

@@ -8,8 +8,9 @@ distribution (a, b). Times are in weeks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import Chebyshev
@@ -99,8 +100,7 @@ class BgNbd:
         """
         expected = np.empty(len(customers))
         aged = np.log(self.alpha + customers.age)
-        for repeats in np.unique(customers.repeats):
-            chosen = np.flatnonzero(customers.repeats == repeats)
+        for repeats, chosen in _alike(customers.repeats):
             p, weights = _beta_nodes(_nodes_for(weeks / self.alpha, repeats), self.a, self.b + repeats)
 
             def purchases(aged: Array, p: Array = p, weights: Array = weights, rate: float = self.r + repeats) -> Array:
@@ -110,6 +110,17 @@ class BgNbd:
 
             expected[chosen] = _interpolated(purchases, aged[chosen])
         return expected
+
+
+def _alike(counts: Array) -> Iterator[tuple[float, Any]]:
+    """Yield each count that there is with the places that have it."""
+    found = counts.astype(np.int64)
+    sizes = np.bincount(found)
+    # Small numbers are sorted in one pass.
+    sorted_places = np.argsort(found.astype(np.min_scalar_type(len(sizes))), kind="stable")
+    for count, places in enumerate(np.split(sorted_places, np.cumsum(sizes)[:-1])):
+        if len(places):
+            yield float(count), places
 
 
 def fit_buying(customers: Histories) -> tuple[BgNbd, Found]:
@@ -134,9 +145,13 @@ def _scaled(customers: Histories, scale: float) -> Histories:
 
 def _odds_gone(model: BgNbd, customers: Histories) -> Array:
     """Return the logarithm of the odds that a customer with repeats has left."""
-    x = np.maximum(customers.repeats, 1)
     silence = np.log((model.alpha + customers.age) / (model.alpha + customers.recency))
-    odds: Array = np.log(model.a) - np.log(model.b + x - 1) + (model.r + x) * silence
+    return _odds_after(model, np.maximum(customers.repeats, 1), silence)
+
+
+def _odds_after(model: BgNbd, repeats: Array, silence: Array) -> Array:
+    """Return the same by repeats, and by how many times as long ago everything began as the last of them was."""
+    odds: Array = np.log(model.a) - np.log(model.b + repeats - 1) + (model.r + repeats) * silence
     return odds
 
 
@@ -152,10 +167,10 @@ def _score(customers: Histories) -> Score:
 
     def score(parameters: Array) -> tuple[float, Array]:
         r, alpha, a, b = map(float, parameters)
-        odds = _odds_gone(BgNbd(r, alpha, a, b), came)
-        gone = expit(odds)
         late, last = alpha + came.age, alpha + came.recency
         log_late, log_last, log_once = np.log(late), np.log(last), np.log(alpha + once)
+        odds = _odds_after(BgNbd(r, alpha, a, b), came.repeats, log_late - log_last)
+        gone = expit(odds)
         value = people @ (gammaln(r + x) + gammaln(b + x) - gammaln(a + b + x))
         value += size * (r * np.log(alpha) - gammaln(r) + gammaln(a + b) - gammaln(b))
         value += np.logaddexp(0, odds).sum() - ((r + came.repeats) * log_late).sum() - r * log_once.sum()

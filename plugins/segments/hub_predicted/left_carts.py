@@ -52,16 +52,24 @@ recent as (
 picked as (
     from past union all from recent
 ),
-placed as (
-    select person_id, placed_at, sum(count(*)) over (partition by person_id order by placed_at) as orders
+bought as (
+    select person_id, placed_at, count(*) as orders
     from purchases semi join picked using (person_id)
     where placed_at <= $as_of
     group by person_id, placed_at
+    union all
+    select distinct person_id, '-infinity'::timestamp, 0 from picked
+),
+placed as (
+    select person_id, placed_at, sum(orders) over own as orders, lead(placed_at) over own as next_at
+    from bought
+    window own as (partition by person_id order by placed_at)
 ),
 ended as (
-    select told.*, least(told.completed_at, placed.placed_at) as ended_at
-    from (from told semi join picked using (person_id)) as told
-    asof left join placed on told.person_id = placed.person_id and told.left_at < placed.placed_at
+    select
+        told.*, placed.orders as orders_before, placed.placed_at as ordered_at,
+        least(told.completed_at, placed.next_at) as ended_at
+    from told asof join placed on told.person_id = placed.person_id and told.left_at >= placed.placed_at
 ),
 judged as (
     select
@@ -96,16 +104,15 @@ select
     chosen.person_id, chosen.system, chosen.cart_id, chosen.is_open,
     coalesce(chosen.total, round(lines.worth, 2))::double as cart_value,
     lines.items::double as cart_items,
-    coalesce(placed.orders, 0)::double as orders_before,
-    date_diff('microsecond', placed.placed_at, chosen.left_at) / 86400000000.0 as days_since_order,
+    chosen.orders_before::double as orders_before,
+    case when chosen.orders_before > 0
+        then date_diff('microsecond', chosen.ordered_at, chosen.left_at) / 86400000000.0 end as days_since_order,
     chosen.recovered_before::double as recovered_before,
     chosen.lost_before::double as lost_before,
     chosen.recovered,
     date_diff('microsecond', chosen.left_at, chosen.ended_at) / 3600000000.0 as hours_to_end,
     date_diff('microsecond', chosen.left_at, $as_of::timestamp) / 3600000000.0 as age
-from chosen
-asof left join placed on chosen.person_id = placed.person_id and chosen.left_at >= placed.placed_at
-left join lines using (system, cart_id)
+from chosen left join lines using (system, cart_id)
 order by age desc, system, cart_id
 """
 

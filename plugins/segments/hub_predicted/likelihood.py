@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ Score = Callable[[Array], tuple[float, Array]]
 EDGE = 8.0
 STEP = 1e-4
 NEWTON = 5
+NEARLY = {"ftol": 1e-8, "gtol": 1e-4, "xtol": 1e-4}
+TIGHT = {"ftol": 1e-14, "gtol": 1e-8, "xtol": 1e-10}
 STILL = 1e-12
 # A direction without curvature is a ridge. The top is reached where a further step promises next to nothing: a
 # hundredth of a unit of log-likelihood in all is far below what tells parameters apart.
@@ -51,9 +53,15 @@ def dot(first: Array, second: Array) -> float:
     return float(np.einsum("i,i->", first, second))
 
 
+def products(rows: Array, factors: Array) -> Array:
+    """Return the sum of products of each row, for the same reasons."""
+    sums: Array = np.einsum("ij,j->i", rows, factors)
+    return sums
+
+
 def best_start(score: Score, starts: Sequence[Sequence[float]]) -> Array:
     """Climb from each of several starts and return the highest point, for a likelihood may have more than one top."""
-    tops = [_climb(score, np.log(np.array(start, dtype=float))) for start in starts]
+    tops = [_climb(score, np.log(np.array(start, dtype=float)), NEARLY) for start in starts]
     highest: Array = max(tops, key=lambda top: score(np.exp(top))[0])
     return np.exp(highest)
 
@@ -63,7 +71,7 @@ def maximise(score: Score, start: Array, cases: int) -> Found:
     score = _remembering(score)
     top = _newton(score, np.log(start))
     if not _ahead(score, top).is_nothing(cases):
-        top = _newton(score, _climb(score, top))
+        top = _newton(score, _climb(score, top, TIGHT))
     value, _ = score(np.exp(top))
     converged = bool(np.isfinite(value)) and _ahead(score, top).is_nothing(cases)
     errors = _errors(top, _curvature(score, top), cases)
@@ -83,13 +91,13 @@ def _remembering(score: Score) -> Score:
     return remembered
 
 
-def _climb(score: Score, start: Array) -> Array:
+def _climb(score: Score, start: Array, until: Mapping[str, float]) -> Array:
     def downhill(place: Array) -> tuple[float, Array]:
         value, slopes = score(np.exp(place))
         return -value, -slopes
 
     bounds = [(-EDGE, EDGE)] * len(start)
-    options = {"maxfun": 2000, "ftol": 1e-14, "gtol": 1e-8, "xtol": 1e-10}
+    options = {"maxfun": 2000, **until}
     # TNC, for with so few parameters L-BFGS-B spends its time in starting the threads of its matrix library.
     place: Array = minimize(downhill, start, jac=True, method="TNC", bounds=bounds, options=options).x
     return place

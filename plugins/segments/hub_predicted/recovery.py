@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from hub import api
 from hub_predicted.left_carts import FEATURES, LeftCarts, read_carts
-from hub_predicted.likelihood import Array
+from hub_predicted.likelihood import Array, dot, products
 
 FEWEST_CARTS = 500
 FEWEST_OF_EACH = 50
@@ -37,7 +37,7 @@ class Recovery:
 
     def whether(self, carts: LeftCarts) -> Array:
         """Return the probability that a cart left alone for an hour is recovered within a week."""
-        odds = self.constant + (carts.features - self.middle) / self.scale @ self.weights
+        odds = self.constant + products((carts.features - self.middle) / self.scale, self.weights)
         probability: Array = expit(odds)
         return probability
 
@@ -62,18 +62,27 @@ def fit_recovery(carts: LeftCarts) -> Recovery:
     """Fit the model by greatest likelihood, with weights held small (normal, one standard deviation of log-odds)."""
     middle, scale = carts.features.mean(axis=0), carts.features.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    known, came = (carts.features - middle) / scale, carts.recovered
+    came = carts.recovered
+    known = np.column_stack([np.ones(len(came)), (carts.features - middle) / scale])
+    held = np.ones(known.shape[1])
+    held[0] = 0  # the constant is free
 
     def cost(weights: Array) -> tuple[float, Array]:
-        odds = weights[0] + known @ weights[1:]
-        missed = expit(odds) - came
-        slopes = np.array([missed.sum(), *(missed @ known + weights[1:])])
-        value = np.logaddexp(0, odds).sum() - came @ odds + weights[1:] @ weights[1:] / 2
+        odds = products(known, weights)
+        slopes = products(known.T, expit(odds) - came) + held * weights
+        value = np.logaddexp(0, odds).sum() - dot(came, odds) + dot(held * weights, weights) / 2
         return float(value) / len(came), slopes / len(came)
 
-    start = np.zeros(known.shape[1] + 1)
+    def curvature(weights: Array) -> Array:
+        chance = expit(products(known, weights))
+        spread = known * (chance * (1 - chance))[:, None]
+        found: Array = np.array([products(known.T, each) for each in spread.T]) + np.diag(held)
+        return found / len(came)
+
+    start = np.zeros(known.shape[1])
     start[0] = np.log(came.mean() / (1 - came.mean()))
-    found = minimize(cost, start, jac=True, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-9}).x
+    # By Newton's steps: the cost is convex, so that a few of them reach the bottom.
+    found = minimize(cost, start, jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-12}).x
     hours = np.sort(carts.rows["hours_to_end"][carts.recovered > 0])
     return Recovery(middle, scale, float(found[0]), found[1:], hours)
 

@@ -26,8 +26,9 @@ MOST_CUTS = max(table.scale for table in TABLES.values()) - 1
 
 
 def scored(value: str, cuts: str) -> str:
-    """Return SQL for the score of a value: 1 and one more for every cut point strictly below it."""
-    return " + ".join(("1", *(f"coalesce(({cuts})[{n}] < {value}, false)::bigint" for n in range(1, MOST_CUTS + 1))))
+    """Return SQL for the score of a value: 1 and one more for every cut point, of some in order, strictly below it."""
+    cases = (f"when ({cuts})[{n}] < {value} then {n + 1}" for n in range(MOST_CUTS, 0, -1))
+    return f"(case {' '.join(cases)} else 1 end)::bigint"
 
 
 # The totals of the run are kept ready; those of an earlier instant are not.
@@ -56,15 +57,17 @@ cuts as (
         quantile_disc(recency, $shares) as recency_cuts, quantile_disc(frequency, $shares) as frequency_cuts,
         quantile_disc(monetary, $shares) as monetary_cuts
     from bought
+),
+counted as (
+    select
+        {scored("recency", "recency_cuts")} as recency,
+        {scored("frequency", "frequency_cuts")} as frequency,
+        {scored("monetary", "monetary_cuts")} as monetary,
+        count(*) as people
+    from bought cross join cuts
+    group by all
 )
-select
-    recency_cuts, frequency_cuts, monetary_cuts,
-    {scored("recency", "recency_cuts")} as recency,
-    {scored("frequency", "frequency_cuts")} as frequency,
-    {scored("monetary", "monetary_cuts")} as monetary,
-    count(*) as people
-from bought cross join cuts
-group by all
+select * from counted cross join cuts
 """
 
 

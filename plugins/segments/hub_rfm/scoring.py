@@ -40,7 +40,7 @@ scored_people = api.Base(
         person_id,
         case when has_bought then $cell_groups[($scale * (r - 1) + f - 1) * $scale + m]
             else 'prospects' end as rfm_group,
-        r::varchar || f || m as rfm_score,
+        (100 * r + 10 * f + m)::varchar as rfm_score,
         r as recency_score, f as frequency_score, m as monetary_score,
         last_order_at, orders, spend
     from scored
