@@ -278,5 +278,8 @@ class Segment(Generic[SegmentConfigT]):
         self.config = config
 
     def prepare(self, catalog: Reader, as_of: datetime) -> Prepared:
-        """Compute what SQL cannot say (a fitted model, frozen cut points); pure in catalog and ``as_of``."""
+        """Compute what SQL cannot say (a fitted model, frozen cut points); pure in catalog and ``as_of``.
+
+        Strategies of a run prepare side by side, each in a thread; the catalog answers one at a time.
+        """
         return Prepared()

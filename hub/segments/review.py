@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from hub.api import PluginError, Prepared, Segment
 from hub.segments.check import Checker, Statement
 from hub.segments.definitions import Definition
+from hub.segments.reading import bound_values
 from hub.segments.run import isolated
-from hub.segments.strategies import bound_values, described
+from hub.segments.strategies import described
 
 _SOME_DAY = datetime(2026, 1, 1)  # noqa: DTZ001  # UTC without a zone, as everywhere in a session
 

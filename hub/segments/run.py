@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from hub.api import PluginError
+from hub.api import PluginError, Segment
 from hub.catalog import FACT_COLUMNS
-from hub.segments.check import Checker
 from hub.segments.definitions import Definition, in_order
 from hub.segments.freshness import missing_tables, short_history, stale_orders
 from hub.segments.narrowing import narrowed, settled
+from hub.segments.reading import Common
 from hub.segments.result import STALE_SOURCE, SegmentResult
 from hub.segments.session import SessionLike
-from hub.segments.statements import Operand, Query, combination, known_values, members, temporary_table
+from hub.segments.statements import (
+    PERSON,
+    Operand,
+    Query,
+    combination,
+    different_people,
+    known_of_some,
+    known_people,
+    known_values,
+    members,
+    quoted,
+    temporary_table,
+)
 from hub.segments.strategies import (
     Compiled,
     base_and_rule,
@@ -30,6 +43,8 @@ from hub.segments.strategies import (
 from hub.segments.words import label
 
 MAX_LAG = timedelta(hours=1)
+SOME = 1000
+AT_ONCE = 8
 
 T = TypeVar("T")
 
@@ -61,18 +76,30 @@ def run_segments(
 
 def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str, Compiled | PluginError]:
     """Make every strategy ready to run; one that cannot be is there with its error."""
-    checker = Checker(session.con)
-    answers: dict[Hashable, Any] = {}
-    ready: dict[str, Compiled | PluginError] = {}
-    for definition in chosen:
-        if definition.strategy is not None or definition.error is not None:
-            work = partial(compile_strategy, session, checker, answers, definition)
-            ready[definition.name] = isolated(definition, work)
+    ready = _side_by_side(Common(session), [each for each in chosen if each.strategy or each.error])
     asked = Counter(each.kept_as for each in ready.values() if isinstance(each, Compiled))
     return {
         name: replace(each, shared=asked[each.kept_as] > 1) if isinstance(each, Compiled) else each
         for name, each in ready.items()
     }
+
+
+def _side_by_side(common: Common, definitions: Sequence[Definition]) -> dict[str, Compiled | PluginError]:
+    """Compile definitions, those that prepare something side by side: while one computes, another asks the catalog."""
+
+    def work(definition: Definition) -> Compiled | PluginError:
+        return isolated(definition, partial(compile_strategy, common, definition))
+
+    preparing = [each for each in definitions if each.strategy and _prepares(each.strategy)]
+    if len(preparing) < 2:
+        return {each.name: work(each) for each in definitions}
+    with ThreadPoolExecutor(min(len(preparing), AT_ONCE)) as pool:
+        begun = {each.name: pool.submit(work, each) for each in preparing}
+        return {each.name: begun[each.name].result() if each.name in begun else work(each) for each in definitions}
+
+
+def _prepares(strategy: Segment[Any]) -> bool:
+    return type(strategy).prepare is not Segment.prepare
 
 
 def prepare_facts(session: SessionLike, compiled: Sequence[Compiled], also: Iterable[str] = ()) -> None:
@@ -173,13 +200,22 @@ def _select_members(session: SessionLike, definition: Definition, compiled: Comp
 
 def _count(session: SessionLike, definition: Definition) -> int:
     """Count the members, each of whom must be there once."""
-    rows, known = execute(session, known_values(definition.table, ["person_id"]))[0]
-    people = execute(session, Query(f'select count(distinct person_id) from "{definition.table}"'))[0][0]
+    rows, known, least, most = execute(session, known_people(definition.table))[0]
     if known != rows:
         raise PluginError("the select gives rows without a person_id")
+    people = _different(session, definition.table, rows, least, most)
     if people != rows:
         raise PluginError(f"the select gives {rows - people} people more than once; it must have one row per person")
     return int(rows)
+
+
+def _different(session: SessionLike, table: str, rows: int, least: Any, most: Any) -> int:
+    """Count the different persons of a table: by bits where those take no more room than the rows."""
+    if rows and isinstance(least, int) and most - least < 64 * rows:
+        query = different_people(table, least, most)
+    else:
+        query = Query(f"select count(distinct {PERSON}) from {quoted(table)}")
+    return int(execute(session, query)[0][0])
 
 
 def _size(session: SessionLike, definition: Definition) -> int:
@@ -188,8 +224,10 @@ def _size(session: SessionLike, definition: Definition) -> int:
 
 def _never_known(session: SessionLike, compiled: Compiled) -> list[str]:
     """Name the columns of the rule that are missing for everybody, where nobody is a member."""
-    base = keep_base(session, compiled)
     columns = list(dict.fromkeys(limit.condition.column for limit in compiled.rule))
+    if all(execute(session, known_of_some(compiled.query, columns, SOME), compiled.table)[0]):
+        return []
+    base = keep_base(session, compiled)
     rows, *known = execute(session, known_values(base, columns))[0]
     names = [label(column) for column, count in zip(columns, known, strict=True) if rows and not count]
     return [f"{name} is not known for anybody, so nobody is in this segment" for name in names]

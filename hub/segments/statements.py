@@ -79,11 +79,11 @@ def members(source: Query, evidence: Sequence[str], conditions: Sequence[Query],
     """Select the people of a source for whom all conditions hold; ``none`` keeps only the columns' types."""
     columns = ", ".join([PERSON, *(quoted(name) for name in evidence if name != PERSON)])
     where = f" where {' and '.join(condition.sql for condition in conditions)}" if conditions else ""
-    tail = "limit 0" if none else f"order by {PERSON}"
+    tail = " limit 0" if none else ""
     values = dict(source.values)
     for condition in conditions:
         values |= condition.values
-    return Query(f"select {columns} from {source.sql}{where} {tail}", values)
+    return Query(f"select {columns} from {source.sql}{where}{tail}", values)
 
 
 def one_person(source: Query, person_id: int, predicates: Sequence[Query] = ()) -> Query:
@@ -97,8 +97,26 @@ def one_person(source: Query, person_id: int, predicates: Sequence[Query] = ()) 
 
 def known_values(table: str, columns: Iterable[str]) -> Query:
     """Count rows, and per column the values that are not missing."""
-    counts = "".join(f", count({quoted(name)})" for name in columns)
-    return Query(f"select count(*){counts} from {quoted(table)}")
+    return Query(f"{_known(columns)} from {quoted(table)}")
+
+
+def known_of_some(source: Query, columns: Iterable[str], most: int) -> Query:
+    """Count the same of the people with the least person_ids of a source; what they are alone costs little."""
+    return Query(f"{_known(columns)} from {source.sql} where {PERSON} <= {most:d}", source.values)
+
+
+def _known(columns: Iterable[str]) -> str:
+    return f"select count(*){''.join(f', count({quoted(name)})' for name in columns)}"
+
+
+def known_people(table: str) -> Query:
+    """Count rows and rows with a person, and find the least and the greatest person_id."""
+    return Query(f"select count(*), count({PERSON}), min({PERSON}), max({PERSON}) from {quoted(table)}")
+
+
+def different_people(table: str, least: int, most: int) -> Query:
+    """Count different persons by a bit for each person_id from the least to the greatest."""
+    return Query(f"select bit_count(bitstring_agg({PERSON}, {least:d}, {most:d})) from {quoted(table)}")
 
 
 def value_at_rank(table: str, column: str, rank: int, count: int) -> Query:
@@ -124,7 +142,7 @@ def combination(needed: Sequence[Operand], alternatives: Sequence[Operand], barr
     tests += [f"not exists (select 1 from {quoted(table)} as b where b.{PERSON} = who.{PERSON})" for table in barred]
     where = f" where {' and '.join(tests)}" if tests else ""
     columns = "".join(f", {sql} as {quoted(name)}" for name, sql in _evidence(needed, alternatives).items())
-    return Query(f"select who.{PERSON}{columns} {' '.join(parts)}{where} order by who.{PERSON}")
+    return Query(f"select who.{PERSON}{columns} {' '.join(parts)}{where}")
 
 
 _PLACE = "('0x' || left(keyed_hash('sample:' || $hub_name || ':' || p.person_ref), 13))::ubigint / 4503599627370496.0"
@@ -134,7 +152,7 @@ _PLACE = "('0x' || left(keyed_hash('sample:' || $hub_name || ':' || p.person_ref
 def sampled(table: str, name: str, share: float) -> Query:
     """Select the members whose place in the segment's own draw lies below a share; a larger share has them and more."""
     sql = f"select m.* from {quoted(table)} as m join people as p using ({PERSON}) where {_PLACE} < $hub_share"
-    return Query(f"{sql} order by m.{PERSON}", {"hub_name": name, "hub_share": share})
+    return Query(sql, {"hub_name": name, "hub_share": share})
 
 
 def place_in_draw(name: str, person_id: int) -> Query:
@@ -146,11 +164,11 @@ def place_in_draw(name: str, person_id: int) -> Query:
 def limited(table: str, name: str, limit: Limit) -> Query:
     """Select the members that come first by a column; equal ones by a draw that is the segment's own, never by row."""
     by = quoted(limit.by)
-    first = (
+    sql = (
         f"select m.* from {quoted(table)} as m join people as p using ({PERSON}) where m.{by} is not null "
         f"order by m.{by} {'desc' if limit.first == 'largest' else 'asc'}, {_PLACE}, p.person_ref limit $hub_count"
     )
-    return Query(f"select * from ({first}) order by {PERSON}", {"hub_name": name, "hub_count": limit.count})
+    return Query(sql, {"hub_name": name, "hub_count": limit.count})
 
 
 def last_in(table: str, limit: Limit) -> Query:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
@@ -10,16 +10,15 @@ from enum import Enum
 from hashlib import sha256
 from importlib.metadata import packages_distributions
 from io import RawIOBase
-from typing import Any, TypeVar
+from typing import Any
 
 from hub.api import FACTS, ColumnValue, Condition, HubError, Percentile, PluginError, Segment
 from hub.catalog import FACT_COLUMNS, canonical_tables, overwritten, tables_behind
-from hub.segments.check import Checker, Statement
+from hub.segments.check import Statement
 from hub.segments.definitions import Definition
+from hub.segments.reading import CatalogReader, Common, bound_values
 from hub.segments.session import SessionLike
 from hub.segments.statements import Query, known_values, predicate, temporary_table, value_at_rank
-
-AnswerT = TypeVar("AnswerT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Compiled:
     def over_parts(self, kept: Mapping[str, str]) -> Query:
         """Return the select with what is kept of its parts, a select each, in their place."""
         if not kept:
-            return Query(f"select * from {self.query.sql}", self.query.values)
+            return self.query
         return Query(self.strategy.base.reading(kept), self._bound(self.rest or self.statement))
 
     def _bound(self, statement: Statement) -> dict[str, Any]:
@@ -118,49 +117,7 @@ class Compiled:
         return self.statement.columns | rule | frozenset(evidence)
 
 
-class CatalogReader:
-    """The read-only look at the catalog that ``prepare`` gets; every select passes the check.
-
-    ``answers`` holds what was asked on this session, so that strategies that ask the same cost it once.
-    """
-
-    def __init__(
-        self, session: SessionLike, checker: Checker, own_tables: Iterable[str], answers: dict[Hashable, Any]
-    ) -> None:
-        self._session = session
-        self._checker = checker
-        self._own_tables = tuple(own_tables)
-        self._answers = answers
-
-    @property
-    def timezone(self) -> str:
-        """Return the shop's IANA time zone."""
-        return self._session.timezone
-
-    def table(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
-        """Return the answer to a select as an Arrow table; ``$as_of`` is bound where it is named."""
-        statement = self._checker.read(sql, self._own_tables)
-        values: dict[str, Any] = {"as_of": self._session.as_of} | dict(parameters or {})
-        bound = bound_values(statement, values)
-        asked = repr((statement.sql, sorted(bound.items(), key=lambda item: item[0])))
-        if asked not in self._answers:
-            if "facts" in statement.tables:
-                self._session.prepare_facts(None if statement.open_ended else sorted(statement.columns & FACT_COLUMNS))
-            self._answers[asked] = self._session.con.sql(statement.sql, params=bound).to_arrow_table()
-        return self._answers[asked]
-
-    def once(self, work: Callable[..., AnswerT], *arguments: Hashable) -> AnswerT:
-        """Return ``work(self, *arguments)``, done once on this session."""
-        asked = (work, arguments)
-        if asked not in self._answers:
-            self._answers[asked] = work(self, *arguments)
-        answer: AnswerT = self._answers[asked]
-        return answer
-
-
-def compile_strategy(
-    session: SessionLike, checker: Checker, answers: dict[Hashable, Any], definition: Definition
-) -> Compiled:
+def compile_strategy(common: Common, definition: Definition) -> Compiled:
     """Check a definition's select, run its ``prepare``, and settle its rule.
 
     Raises:
@@ -169,9 +126,10 @@ def compile_strategy(
     strategy = definition.strategy
     if strategy is None:
         raise definition.error or PluginError(f"segment {definition.name!r} is a combination, not a strategy")
+    session = common.session
     own = [table.name for table in strategy.tables]
-    statement = checker.read(strategy.sql or strategy.base.whole, own)
-    prepared = strategy.prepare(CatalogReader(session, checker, own, answers), session.as_of)
+    statement = common.check(strategy.sql or strategy.base.whole, own)
+    prepared = strategy.prepare(CatalogReader(common, own), session.as_of)
     settings = {name: _plain(value) for name, value in definition.settings.items()}
     values = settings | {"as_of": session.as_of} | dict(prepared.parameters)
     rule: tuple[Threshold, ...] = ()
@@ -186,21 +144,8 @@ def compile_strategy(
         ready = replace(ready, kept_as=kept_as)
     if strategy.sql or not strategy.base.parts:
         return ready
-    parts = {name: checker.read(sql, own) for name, sql in strategy.base.parts.items()}
-    return replace(ready, parts=parts, rest=checker.read(strategy.base.sql, [*own, *parts]))
-
-
-def bound_values(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of the parameters that a select names.
-
-    Raises:
-        PluginError: it names one that there is not.
-    """
-    unknown = sorted(statement.parameters - set(values))
-    if unknown:
-        known = ", ".join(f"${name}" for name in sorted(values))
-        raise PluginError(f"the SQL names ${unknown[0]}, which is no setting; there are {known}")
-    return {name: values[name] for name in statement.parameters}
+    parts = {name: common.check(sql, own) for name, sql in strategy.base.parts.items()}
+    return replace(ready, parts=parts, rest=common.check(strategy.base.sql, [*own, *parts]))
 
 
 def _plain(value: Any) -> Any:

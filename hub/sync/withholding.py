@@ -17,8 +17,9 @@ from hub.errors import HubError
 from hub.plan.diff import OWN_CODES, Withheld
 from hub.plugins import Entry, Extensions
 from hub.segments import Checker, Statement
+from hub.segments.reading import bound_values
 from hub.segments.statements import Query, temporary_table
-from hub.segments.strategies import bound_values, execute
+from hub.segments.strategies import execute
 
 if TYPE_CHECKING:
     from hub.catalog import Session

@@ -166,6 +166,9 @@ def test_seconds_of_attention_add_up_to_the_bound(shop: Shop) -> None:
     [
         ({"pages": ["/sale/"]}, {"sale"}),
         ({"pages": ["/SALE/", "/about"]}, {"sale", "about"}),
+        ({"pages": [*(f"/nowhere/{number}" for number in range(9)), "/SALE/"]}, {"sale"}),
+        ({"pages": [*(f"/nowhere/{number}" for number in range(7)), "/SALE/"]}, {"sale"}),
+        ({"pages": [f"/nowhere/{number}" for number in range(12)]}, set()),
         ({"pages": ["/sale/"], "min_views": 2}, {"sale"}),
         ({"pages": ["/sale/"], "min_views": 3}, set()),
         ({"products": ["p1"]}, {"boots", "about"}),

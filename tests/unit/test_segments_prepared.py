@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from threading import Barrier
 from typing import Any
 
 import pyarrow as pa
@@ -145,6 +146,43 @@ def test_work_that_several_strategies_ask_for_with_equal_arguments_is_done_once_
     run_segments(shop, [asks("first", 1)])
 
     assert FITTED[2:] == [(1, 30.0)]
+
+
+def test_strategies_prepare_side_by_side() -> None:
+    both_are_at_it = Barrier(2)
+
+    def asks(name: str) -> Definition:
+        def prepare(self: api.Segment[Any], catalog: api.Reader, as_of: datetime) -> api.Prepared:
+            both_are_at_it.wait(timeout=60)
+            mean = catalog.once(means, 1)
+            both_are_at_it.wait(timeout=60)
+            return api.Prepared({"mean": mean})
+
+        return defined(type("Asks", (Ranked,), {"name": name, "prepare": prepare}))
+
+    FITTED.clear()
+    found = run_segments(shop_of(10, 20, 60), [asks("first"), asks("second")])
+
+    assert [(each.error, each.members) for each in found.values()] == [(None, 1), (None, 1)]
+    assert FITTED == [(1, 30.0)]
+
+
+def test_work_that_fails_fails_everybody_who_asked_for_it_and_nobody_else() -> None:
+    def asks(name: str, work: Any) -> Definition:
+        def prepare(self: api.Segment[Any], catalog: api.Reader, as_of: datetime) -> api.Prepared:
+            return api.Prepared({"mean": catalog.once(work, 1)})
+
+        return defined(type("Asks", (Ranked,), {"name": name, "prepare": prepare}))
+
+    def breaks(catalog: api.Reader, least: int) -> float:
+        raise ArithmeticError("no mean of nothing")
+
+    found = run_segments(
+        shop_of(10, 20, 60), [asks("first", breaks), asks("second", breaks), asks("third", means), defined(Ranked)]
+    )
+
+    assert ["no mean of nothing" in str(each.error) for each in found.values()] == [True, True, False, False]
+    assert [each.members for each in found.values()] == [0, 0, 1, 1]
 
 
 class Scored(Ranked):

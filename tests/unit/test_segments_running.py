@@ -179,7 +179,7 @@ def test_equal_parts_of_bases_that_differ_are_computed_once() -> None:
         pytest.param((1,), 0, id="asked for once"),
         pytest.param((1, 2), 1, id="asked for twice"),
         pytest.param((api.percentile("n", 50),), 1, id="a percentile is taken of it"),
-        pytest.param((9,), 1, id="nobody fits, so it is looked at once more"),
+        pytest.param((9,), 0, id="nobody fits, and the first people tell that it is known"),
     ],
 )
 def test_a_base_is_kept_only_where_more_than_the_members_is_asked_of_it(bounds: tuple[Any, ...], tables: int) -> None:
@@ -199,6 +199,15 @@ def test_a_base_is_kept_only_where_more_than_the_members_is_asked_of_it(bounds: 
 
     assert kept(shop, "base") == tables
     assert [each.members for each in found.values()] == [{1: 2, 2: 1, 9: 0}.get(bound, 2) for bound in bounds]
+
+
+def test_a_column_is_unknown_only_where_nobody_at_all_knows_it() -> None:
+    base = api.Base("values", "select person_id, case when person_id > 5000 then 1 end as n from people", "none")
+    some = defined(strategy("some", base=base, rule=(api.at_least("n", 9),), evidence=("n",)))
+
+    for people, told in (([1, 2, 5001], 0), ([1, 2, 5000], 1)):
+        [found] = run(Shop(people=people), some).values()
+        assert (found.members, len(found.notes)) == (0, told)
 
 
 def test_a_base_of_parts_explains_itself_and_says_what_it_reads() -> None:
