@@ -44,7 +44,9 @@ from hub.segments.words import label
 
 MAX_LAG = timedelta(hours=1)
 SOME = 1000
+"""How many people are asked first whether a column is known."""
 AT_ONCE = 8
+"""How many strategies prepare at a time."""
 
 T = TypeVar("T")
 
@@ -76,7 +78,8 @@ def run_segments(
 
 def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str, Compiled | PluginError]:
     """Make every strategy ready to run; one that cannot be is there with its error."""
-    ready = _side_by_side(Common(session), [each for each in chosen if each.strategy or each.error])
+    own = [each for each in chosen if each.strategy is not None or each.error is not None]
+    ready = _side_by_side(Common(session), own)
     asked = Counter(each.kept_as for each in ready.values() if isinstance(each, Compiled))
     return {
         name: replace(each, shared=asked[each.kept_as] > 1) if isinstance(each, Compiled) else each
@@ -90,7 +93,7 @@ def _side_by_side(common: Common, definitions: Sequence[Definition]) -> dict[str
     def work(definition: Definition) -> Compiled | PluginError:
         return isolated(definition, partial(compile_strategy, common, definition))
 
-    preparing = [each for each in definitions if each.strategy and _prepares(each.strategy)]
+    preparing = [each for each in definitions if each.strategy is not None and _prepares(each.strategy)]
     if len(preparing) < 2:
         return {each.name: work(each) for each in definitions}
     with ThreadPoolExecutor(min(len(preparing), AT_ONCE)) as pool:
