@@ -262,7 +262,8 @@ class Catalog:
         install_keyed_hash(con, self.key)
         blocks = ["settings.connection", "reading.macros_of_all"]
         blocks += ["reading.macros"] if writing else []
-        blocks += ["settings.large"] if self.path.stat().st_size > LARGE else []
+        # Who limits the memory wants it back.
+        blocks += ["settings.large"] if self.path.stat().st_size > LARGE and not self.settings.memory_limit else []
         for block in blocks:
             for statement in statements(block):
                 con.execute(statement)

@@ -140,7 +140,7 @@ def test_work_that_several_strategies_ask_for_with_equal_arguments_is_done_once_
     shop = shop_of(10, 20, 60)
     found = run_segments(shop, [asks("first", 1), asks("second", 1), asks("third", 15)])
 
-    assert FITTED == [(1, 30.0), (15, 40.0)]
+    assert sorted(FITTED) == [(1, 30.0), (15, 40.0)]
     assert [each.members for each in found.values()] == [1, 1, 1]
 
     run_segments(shop, [asks("first", 1)])
