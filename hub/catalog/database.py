@@ -26,7 +26,8 @@ from hub.keys import install_keyed_hash
 from hub.places import silence_permits
 
 VERSION = "7"
-LARGE = 2**28  # bytes
+LARGE = 2**28
+"""From how many bytes of a file on its connections keep memory for what they read next."""
 _HOLDER = re.compile(r"held in (.*?)\.? (?:However|See)|held in (.*?PID \d+\))", re.DOTALL)
 _POLL = 0.1
 
@@ -261,9 +262,10 @@ class Catalog:
         """Give a connection the zone and the macros that every block expects; what reads rows expects more."""
         install_keyed_hash(con, self.key)
         blocks = ["settings.connection", "reading.macros_of_all"]
-        blocks += ["reading.macros"] if writing else []
-        # Who limits the memory wants it back.
-        blocks += ["settings.large"] if self.path.stat().st_size > LARGE and not self.settings.memory_limit else []
+        if writing:
+            blocks.append("reading.macros")
+        if self.path.stat().st_size > LARGE and not self.settings.memory_limit:  # who limits it wants it back
+            blocks.append("settings.keep_memory")
         for block in blocks:
             for statement in statements(block):
                 con.execute(statement)

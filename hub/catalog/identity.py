@@ -56,7 +56,7 @@ class Identity:
         self._write_visits()
         for name in ("consents", "engagement", "traits"):
             self._write_subjects(self.tables[name])
-        self._run("mail_totals" if "engagement" in self._given else "no_mail_totals", **per_person())
+        self._run("mail_totals", **per_person())
         for name in ("identities", "consent_records"):
             self._run(name)
         self._run("people", fields=self._profile())

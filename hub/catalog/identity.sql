@@ -268,7 +268,7 @@ select person_id, max(placed_at) filter (counted) as last_bought_at,
 from (select *, order_place(placed_at, country, region) as place from merged.orders where person_id is not null)
 group by person_id
 
--- name: until
+-- name: last_times
 select cast(max(placed_at) as varchar), (select cast(max(happened_at) as varchar) from merged.engagement) from merged.orders
 
 -- name: purchases
@@ -284,11 +284,6 @@ select {gaps} from (select *, {before} from merged.purchases) where before is no
 -- name: mail_totals
 create or replace table merged.mail_totals as
 select {mails} from merged.engagement where by_mail and person_id is not null group by person_id, source
-
--- name: no_mail_totals
-create or replace table merged.mail_totals(
-    person_id bigint, source varchar, sent bigint, bounced bigint, opens bigint, marked_opens bigint,
-    last_sent_at timestamp, last_read_at timestamp, last_unmarked_open_at timestamp)
 
 -- name: mails
 person_id, source, count(*) filter (kind = 'sent') as sent, count(*) filter (kind = 'bounced') as bounced,

@@ -5,7 +5,7 @@ set TimeZone = 'UTC';
 set autoinstall_known_extensions = false;
 set autoload_known_extensions = false
 
--- name: large
+-- name: keep_memory
 -- To give memory back and to ask for it anew takes a tenth of a large run's time, so that some of it is kept.
 set block_allocator_memory = '10%'
 

@@ -160,7 +160,7 @@ class Writer:
                 rows = self.con.execute(sql("identity.found_matches")).fetchall()
                 matches = tuple(Matches(*row) for row in rows)
                 merger.clear()
-                orders, mails = one(self.con, sql("identity.until")) or (None, None)
+                orders, mails = one(self.con, sql("identity.last_times")) or (None, None)
                 merged = {"changed": "no", "merged_with": mark, "merge": uuid4().hex}
                 self._set_about({**merged, "orders_until": orders, "mails_until": mails})
         row = one(self.con, sql("identity.summary")) or (0, 0)

@@ -15,8 +15,8 @@ from hub.segments.session import SessionLike
 AnswerT = TypeVar("AnswerT")
 
 
-class Common:
-    """What the strategies of a run have in common: a session, and what was asked on it.
+class SharedSession:
+    """The session that the strategies of a run share, with what was asked on it.
 
     Strategies prepare side by side. The session's connection answers one of them at a time; what several ask, the
     first of them finds out, and the others wait for it.
@@ -61,26 +61,26 @@ class Common:
 class CatalogReader:
     """The read-only look at the catalog that ``prepare`` gets; every select passes the check."""
 
-    def __init__(self, common: Common, own_tables: Iterable[str]) -> None:
-        self._common = common
+    def __init__(self, shared: SharedSession, own_tables: Iterable[str]) -> None:
+        self._shared = shared
         self._own_tables = tuple(own_tables)
 
     @property
     def timezone(self) -> str:
         """Return the shop's IANA time zone."""
-        return self._common.session.timezone
+        return self._shared.session.timezone
 
     def table(self, sql: str, parameters: dict[str, Any] | None = None) -> Any:
         """Return the answer to a select as an Arrow table; ``$as_of`` is bound where it is named."""
-        statement = self._common.check(sql, self._own_tables)
-        values: dict[str, Any] = {"as_of": self._common.session.as_of} | dict(parameters or {})
+        statement = self._shared.check(sql, self._own_tables)
+        values: dict[str, Any] = {"as_of": self._shared.session.as_of} | dict(parameters or {})
         bound = bound_values(statement, values)
         asked = repr((statement.sql, sorted(bound.items(), key=lambda item: item[0])))
-        return self._common.once(asked, lambda: self._common.answer(statement, bound))
+        return self._shared.once(asked, lambda: self._shared.answer(statement, bound))
 
     def once(self, work: Callable[..., AnswerT], *arguments: Hashable) -> AnswerT:
         """Return ``work(self, *arguments)``, done once on this session."""
-        return self._common.once((work, arguments), lambda: work(self, *arguments))
+        return self._shared.once((work, arguments), lambda: work(self, *arguments))
 
 
 def bound_values(statement: Statement, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hub.catalog import FACT_COLUMNS
 from hub.segments.definitions import Definition, in_order
 from hub.segments.freshness import missing_tables, short_history, stale_orders
 from hub.segments.narrowing import narrowed, settled
-from hub.segments.reading import Common
+from hub.segments.reading import SharedSession
 from hub.segments.result import STALE_SOURCE, SegmentResult
 from hub.segments.session import SessionLike
 from hub.segments.statements import (
@@ -79,7 +79,7 @@ def run_segments(
 def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str, Compiled | PluginError]:
     """Make every strategy ready to run; one that cannot be is there with its error."""
     own = [each for each in chosen if each.strategy is not None or each.error is not None]
-    ready = _side_by_side(Common(session), own)
+    ready = _side_by_side(SharedSession(session), own)
     asked = Counter(each.kept_as for each in ready.values() if isinstance(each, Compiled))
     return {
         name: replace(each, shared=asked[each.kept_as] > 1) if isinstance(each, Compiled) else each
@@ -87,11 +87,11 @@ def compile_all(session: SessionLike, chosen: Iterable[Definition]) -> dict[str,
     }
 
 
-def _side_by_side(common: Common, definitions: Sequence[Definition]) -> dict[str, Compiled | PluginError]:
+def _side_by_side(shared: SharedSession, definitions: Sequence[Definition]) -> dict[str, Compiled | PluginError]:
     """Compile definitions, those that prepare something side by side: while one computes, another asks the catalog."""
 
     def work(definition: Definition) -> Compiled | PluginError:
-        return isolated(definition, partial(compile_strategy, common, definition))
+        return isolated(definition, partial(compile_strategy, shared, definition))
 
     preparing = [each for each in definitions if each.strategy is not None and _prepares(each.strategy)]
     if len(preparing) < 2:

@@ -16,7 +16,7 @@ from hub.api import FACTS, ColumnValue, Condition, HubError, Percentile, PluginE
 from hub.catalog import FACT_COLUMNS, canonical_tables, overwritten, tables_behind
 from hub.segments.check import Statement
 from hub.segments.definitions import Definition
-from hub.segments.reading import CatalogReader, Common, bound_values
+from hub.segments.reading import CatalogReader, SharedSession, bound_values
 from hub.segments.session import SessionLike
 from hub.segments.statements import Query, known_values, predicate, temporary_table, value_at_rank
 
@@ -117,7 +117,7 @@ class Compiled:
         return self.statement.columns | rule | frozenset(evidence)
 
 
-def compile_strategy(common: Common, definition: Definition) -> Compiled:
+def compile_strategy(shared: SharedSession, definition: Definition) -> Compiled:
     """Check a definition's select, run its ``prepare``, and settle its rule.
 
     Raises:
@@ -126,10 +126,10 @@ def compile_strategy(common: Common, definition: Definition) -> Compiled:
     strategy = definition.strategy
     if strategy is None:
         raise definition.error or PluginError(f"segment {definition.name!r} is a combination, not a strategy")
-    session = common.session
+    session = shared.session
     own = [table.name for table in strategy.tables]
-    statement = common.check(strategy.sql or strategy.base.whole, own)
-    prepared = strategy.prepare(CatalogReader(common, own), session.as_of)
+    statement = shared.check(strategy.sql or strategy.base.whole, own)
+    prepared = strategy.prepare(CatalogReader(shared, own), session.as_of)
     settings = {name: _plain(value) for name, value in definition.settings.items()}
     values = settings | {"as_of": session.as_of} | dict(prepared.parameters)
     rule: tuple[Threshold, ...] = ()
@@ -144,8 +144,8 @@ def compile_strategy(common: Common, definition: Definition) -> Compiled:
         ready = replace(ready, kept_as=kept_as)
     if strategy.sql or not strategy.base.parts:
         return ready
-    parts = {name: common.check(sql, own) for name, sql in strategy.base.parts.items()}
-    return replace(ready, parts=parts, rest=common.check(strategy.base.sql, [*own, *parts]))
+    parts = {name: shared.check(sql, own) for name, sql in strategy.base.parts.items()}
+    return replace(ready, parts=parts, rest=shared.check(strategy.base.sql, [*own, *parts]))
 
 
 def _plain(value: Any) -> Any:

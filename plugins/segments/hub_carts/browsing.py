@@ -10,18 +10,22 @@ from hub import api
 
 LONGEST = timedelta(days=365)
 MONTH = timedelta(days=30)
+FEW = 8
+
+# Whether a view is of one of the kinds of product asked for, whatever their case; where none are, every view is.
+_OF_KINDS = """($product_types::varchar[] is null or list_contains(
+    list_transform($product_types::varchar[], lambda t: lower(t)), lower(product_type)))"""
 
 Texts = tuple[str, ...] | None
 
 last_view = api.Base(
     "the last product looked at",
-    """
+    f"""
     with views as (
         select person_id, system, product_id, product_type, happened_at, event_id from events
         where name = 'view_item' and person_id is not null
             and happened_at > $as_of - $max_age and happened_at <= $as_of
-            and ($product_types::varchar[] is null or list_contains(
-                list_transform($product_types::varchar[], lambda t: lower(t)), lower(product_type)))
+            and {_OF_KINDS}
     ),
     viewed as (
         select person_id, count(*) as views, max(happened_at) as viewed_at,
@@ -77,8 +81,6 @@ attention = api.Base(
     units={"engaged_seconds": "seconds", "last_seen_at": "time"},
 )
 
-FEW = 8
-
 
 def _has_one_of(text: str, parts: str) -> str:
     """Return SQL for whether a text has one of a list's in it, whatever their case.
@@ -101,8 +103,7 @@ views_of_something = api.Base(
                         then 'page_view' else 'view_item' end
         and ($pages::varchar[] is null or {_has_one_of("url", "$pages::varchar[]")})
         and ($products::varchar[] is null or list_contains($products::varchar[], product_id))
-        and ($product_types::varchar[] is null or list_contains(
-            list_transform($product_types::varchar[], lambda t: lower(t)), lower(product_type)))
+        and {_OF_KINDS}
     group by person_id
     """,
     absent="no such view in the last {window}",

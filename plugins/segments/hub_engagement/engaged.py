@@ -7,23 +7,25 @@ from datetime import timedelta
 from hub import api
 from hub_engagement.measured import LONGEST, OnMails
 
-# Visits and orders count only where some source cannot tell a machine's open from a person's. A subscription is new by
-# the person's own record: the date of a file says nothing about them.
+# Visits and orders count only where some source cannot tell a machine's open from a person's.
+_SIGNS = """
+    select person_id, happened_at as signed_at, kind as sign from engagement
+    where kind in ('opened', 'clicked') and by_mail
+        and coalesce(not machine, kind = 'clicked' or list_contains($telling::varchar[], source))
+        and happened_at > $as_of - $window and happened_at <= $as_of
+    union all
+    select person_id, happened_at as signed_at, 'visited' as sign from events
+    where $blind and happened_at > $as_of - $window and happened_at <= $as_of
+    union all
+    select person_id, placed_at as signed_at, 'bought' as sign from orders
+    where $blind and counted and placed_at > $as_of - $window and placed_at <= $as_of
+"""
+
+# A subscription is new by the person's own record: the date of a file says nothing about them.
 signs_of_interest = api.Base(
     "signs of interest in the window",
-    """
-    with signs as (
-        select person_id, happened_at as signed_at, kind as sign from engagement
-        where kind in ('opened', 'clicked') and by_mail
-            and coalesce(not machine, kind = 'clicked' or list_contains($telling::varchar[], source))
-            and happened_at > $as_of - $window and happened_at <= $as_of
-        union all
-        select person_id, happened_at as signed_at, 'visited' as sign from events
-        where $blind and happened_at > $as_of - $window and happened_at <= $as_of
-        union all
-        select person_id, placed_at as signed_at, 'bought' as sign from orders
-        where $blind and counted and placed_at > $as_of - $window and placed_at <= $as_of
-    ),
+    f"""
+    with signs as ({_SIGNS}),
     statements as (
         select person_id, max(recorded_at) as subscribed_at,
             arg_max(status, struct_pack(t := recorded_at, s := status)) as status
@@ -51,7 +53,7 @@ signs_of_interest = api.Base(
 
 silence = api.Base(
     "mails received and signs of interest",
-    """
+    f"""
     with mails as (
         select
             person_id, greatest(sum(sent) - sum(bounced), 0)::bigint as received, max(last_sent_at) as last_sent_at,
@@ -62,18 +64,7 @@ silence = api.Base(
         group by person_id
     ),
     shown as (
-        select person_id, count(*) as signs from (
-            select person_id from engagement
-            where kind in ('opened', 'clicked') and by_mail
-                and coalesce(not machine, kind = 'clicked' or list_contains($telling::varchar[], source))
-                and happened_at > $as_of - $window and happened_at <= $as_of
-            union all
-            select person_id from events
-            where $blind and happened_at > $as_of - $window and happened_at <= $as_of
-            union all
-            select person_id from orders
-            where $blind and counted and placed_at > $as_of - $window and placed_at <= $as_of
-        ) group by person_id
+        select person_id, count(*) as signs from ({_SIGNS}) group by person_id
     )
     select
         person_id, case when $sends_known then mails.received end as received, mails.last_sent_at,

@@ -18,6 +18,7 @@ Score = Callable[[Array], tuple[float, Array]]
 EDGE = 8.0
 STEP = 1e-4
 NEWTON = 5
+# How near a climb comes to its top: to begin from, where Newton's steps do the rest, or where they did not.
 NEARLY = {"ftol": 1e-8, "gtol": 1e-4, "xtol": 1e-4}
 TIGHT = {"ftol": 1e-14, "gtol": 1e-8, "xtol": 1e-10}
 STILL = 1e-12
@@ -91,13 +92,13 @@ def _remembering(score: Score) -> Score:
     return remembered
 
 
-def _climb(score: Score, start: Array, until: Mapping[str, float]) -> Array:
+def _climb(score: Score, start: Array, tolerances: Mapping[str, float]) -> Array:
     def downhill(place: Array) -> tuple[float, Array]:
         value, slopes = score(np.exp(place))
         return -value, -slopes
 
     bounds = [(-EDGE, EDGE)] * len(start)
-    options = {"maxfun": 2000, **until}
+    options = {"maxfun": 2000, **tolerances}
     # TNC, for with so few parameters L-BFGS-B spends its time in starting the threads of its matrix library.
     place: Array = minimize(downhill, start, jac=True, method="TNC", bounds=bounds, options=options).x
     return place
