@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub.catalog.addresses import address_text, normalise_email, normalise_phone
 from hub.catalog.database import Catalog
 from hub.catalog.facts import FACT_COLUMNS, tables_behind
+from hub.catalog.failures import plain_failures
 from hub.catalog.models import (
     CatalogSettings,
     ErasureReport,
@@ -45,5 +46,6 @@ __all__ = [
     "normalise_email",
     "normalise_phone",
     "overwritten",
+    "plain_failures",
     "tables_behind",
 ]

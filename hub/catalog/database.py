@@ -16,12 +16,13 @@ import duckdb
 
 from hub.api import TABLES, Table
 from hub.catalog.blocks import one, quoted, sql, statements
+from hub.catalog.failures import plain_failures
 from hub.catalog.models import CatalogSettings, Given
 from hub.catalog.registry import Registry, naive
 from hub.catalog.session import Session
 from hub.catalog.tables import lacking
 from hub.catalog.writer import Writer
-from hub.errors import BusyError, HubError
+from hub.errors import BusyError
 from hub.keys import install_keyed_hash
 from hub.places import silence_permits
 
@@ -30,24 +31,6 @@ LARGE = 2**28
 """From how many bytes of a file on its connections keep memory for what they read next."""
 _HOLDER = re.compile(r"held in (.*?)\.? (?:However|See)|held in (.*?PID \d+\))", re.DOTALL)
 _POLL = 0.1
-
-
-@contextmanager
-def _plain_failures() -> Iterator[None]:
-    """Say in words what a machine that is too small does to a catalog."""
-    try:
-        yield
-    except duckdb.OutOfMemoryException as error:
-        raise HubError(
-            "the catalog ran out of memory; nothing more was sent",
-            next_step="Set a larger memory_limit in hub.toml, or make room on the disk it spills to.",
-        ) from error
-    except duckdb.IOException as error:
-        first = str(error).splitlines()[0]
-        raise HubError(
-            f"the catalog cannot be read or written: {first}",
-            next_step="Make room on the disk and run it again; deleting catalog.duckdb is safe.",
-        ) from error
 
 
 class Derivation(Protocol):
@@ -97,7 +80,7 @@ class Catalog:
         if not self.exists:
             return False
         try:
-            with _plain_failures():
+            with plain_failures():
                 con = self._connect(read_only=True, wait=0.0)
         except BusyError:  # whoever opens it next waits, and is told
             return True
@@ -118,7 +101,7 @@ class Catalog:
         con = self._open_current()
         writer = Writer(self.path, self._open_current, con, self.tables, self.settings, instant)
         try:
-            with _plain_failures():
+            with plain_failures():
                 writer.start({} if self._marks_of(con) else self._marks())
                 yield writer
         finally:
@@ -137,7 +120,7 @@ class Catalog:
         """
         con = self._open_ready(now, wait, derive)
         try:
-            with _plain_failures():
+            with plain_failures():
                 self._prepare(con, writing=False)
                 yield Session(con, self.tables, self.settings, as_of, now)
         finally:
@@ -171,7 +154,7 @@ class Catalog:
         except BusyError:
             return
         try:
-            with _plain_failures():
+            with plain_failures():
                 if not derive.is_missing(con, naive(now)):
                     return
                 self._prepare(con, writing=False)

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from hub.api import AuthError, Batch, ConfigError, HubError, Op, PluginError, RejectedError, TransientError
+from hub.catalog import plain_failures
 from hub.consent.cleared import Cleared
 from hub.deliver.batches import Part, Stream, batch_key, parts_of, removals_of
 from hub.deliver.gatekeeper import Gatekeeper
@@ -245,13 +246,21 @@ class Delivery:
 
     def _batches(self, op: Op, parts: Iterator[Part], total: int | None) -> Iterator[Sent]:
         number = 0
-        for part, last in marked(parts):
+        for part, last in self._marked(parts):
             if self.ended or not self._is_free():
                 return
             sent = self.begin(op, part, number=number + 1, last=last, total=total)
             if sent is not None:
                 number += 1
                 yield sent
+
+    def _marked(self, parts: Iterator[Part]) -> Iterator[tuple[Part, bool]]:
+        """Yield every part with whether it is the last; where no more can be read, the sync ends without a last."""
+        try:
+            with plain_failures():
+                yield from _marked(parts)
+        except HubError as error:
+            self.end(error, str(error))
 
     def _is_free(self) -> bool:
         """Tell whether the audience takes a batch now; waits for its open job as long as patience lasts."""
@@ -350,7 +359,7 @@ def _rare_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def marked(parts: Iterator[Part]) -> Iterator[tuple[Part, bool]]:
+def _marked(parts: Iterator[Part]) -> Iterator[tuple[Part, bool]]:
     """Yield every part with whether it is the last."""
     ahead: deque[Part] = deque()
     for part in parts:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from hub.api import Batch, HubError, Member, Op, PluginError, State
 from hub.deliver.batches import Part, Stream, batch_key, members_of, parts_of
-from hub.deliver.delivery import Delivery, marked
+from hub.deliver.delivery import Delivery
 from hub.deliver.outcomes import count
 from hub.deliver.sending import Answer
 from hub.ledger import Intent, MemberState, Settlement
@@ -73,7 +73,7 @@ class Replacing(Delivery):
 
     def _push_everyone(self) -> tuple[HubError | None, bool]:
         """Push all batches; return what ended it, and whether the whole may have been taken nevertheless."""
-        for number, (part, last) in enumerate(marked(self._parts()), 1):
+        for number, (part, last) in enumerate(self._marked(self._parts()), 1):
             if self.ended:
                 return None, False
             kept, intent = self._write_intent(part)
@@ -90,7 +90,7 @@ class Replacing(Delivery):
                 return answer.error, last and (answer.maybe_sent or isinstance(answer.error, PluginError))
             if self._progress:
                 self._progress(len(part))
-        return None, True
+        return self.tally.error, not self.tally.stopped
 
     def _parts(self) -> Iterator[Part]:
         everyone = self.work.everyone

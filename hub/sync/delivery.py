@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from hub.api import Op
+from hub.catalog import plain_failures
 from hub.consent.rules import CHANNELS
 from hub.deliver import Tally, Work, deliver, settle
 from hub.errors import HubError
@@ -35,7 +36,8 @@ class Delivery:
         """Deliver every sync; one that fails does not keep the others from being delivered."""
         for sync in syncs:
             try:
-                self._deliver(sync)
+                with plain_failures():
+                    self._deliver(sync)
             except HubError as error:
                 self._fail(sync, error)
 
