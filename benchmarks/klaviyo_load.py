@@ -16,14 +16,14 @@ import duckdb
 import httpx
 from figures import Figure, interleaved, seconds
 from first_sync import AIM, BATCH, BUDGET, keep_members
-from memory import LIMIT, high_water
+from memory import high_water
 from world import CLIENT, World, blocks
 
 from hub_klaviyo.stand_in import API_KEY, KlaviyoStandIn
 
 BEYOND = 300_000_000
 """Bytes of memory beside DuckDB's own."""
-_DUCKDB = 1_000_000_000
+_LIMIT, _DUCKDB = "1GB", 1_000_000_000
 _SECRET = f"HUB_SECRET__{CLIENT.upper()}__VENDOR__API_KEY"
 _HEADERS = {"Authorization": f"Klaviyo-API-Key {API_KEY}", "revision": "2026-07-15"}
 _SEGMENT = "hub_segment"
@@ -108,7 +108,7 @@ def _post(client: httpx.Client, rows: Path) -> int:
 
 def _memory(world: World, size: int) -> Figure:
     workspace = world.folder / "hub.toml"
-    workspace.write_text(f'memory_limit = "{LIMIT}"\n', encoding="utf-8")
+    workspace.write_text(f'memory_limit = "{_LIMIT}"\n', encoding="utf-8")
     sizes = (str(world.people), str(world.orders))
     command = [sys.executable, __file__, "sync", str(world.folder), *sizes, world.address]
     told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -116,7 +116,7 @@ def _memory(world: World, size: int) -> Figure:
     beyond = int(told) - _DUCKDB
     return Figure(
         f"memory of that, {size:,} members",
-        f"{beyond / 1e6:,.0f} MB beyond DuckDB's {LIMIT}",
+        f"{beyond / 1e6:,.0f} MB beyond DuckDB's {_LIMIT}",
         f"≤ {BEYOND / 1e6:,.0f} MB",
         beyond <= BEYOND,
         f"{int(told) / 1e6:,.0f} MB",
