@@ -12,6 +12,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from hub.sql import run
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -38,11 +40,6 @@ def sql(name: str, /, **identifiers: str) -> str:
     return text
 
 
-def statements(name: str, /, **identifiers: str) -> list[str]:
-    """Return the statements of a block, one by one."""
-    return [part.strip() for part in sql(name, **identifiers).split(";\n") if part.strip()]
-
-
 def quoted(identifier: str) -> str:
     """Return an identifier in double quotes."""
     return '"' + identifier.replace('"', '""') + '"'
@@ -50,5 +47,5 @@ def quoted(identifier: str) -> str:
 
 def one(con: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:
     """Return the first row of an answer, or None; nothing of the answer is left waiting on the connection."""
-    rows = con.execute(query, values).fetchall() if values is not None else con.execute(query).fetchall()
+    rows = run(con, query, values).fetchall()
     return rows[0] if rows else None

@@ -15,7 +15,7 @@ from typing import Protocol
 import duckdb
 
 from hub.api import TABLES, Table
-from hub.catalog.blocks import one, quoted, sql, statements
+from hub.catalog.blocks import one, quoted, sql
 from hub.catalog.failures import plain_failures
 from hub.catalog.models import CatalogSettings, Given
 from hub.catalog.registry import Registry, naive
@@ -25,6 +25,7 @@ from hub.catalog.writer import Writer
 from hub.errors import BusyError
 from hub.keys import install_keyed_hash
 from hub.places import silence_permits
+from hub.sql import run
 
 VERSION = "7"
 LARGE = 2**28
@@ -250,8 +251,7 @@ class Catalog:
         if self.path.stat().st_size > LARGE and not self.settings.memory_limit:  # who limits it wants it back
             blocks.append("settings.keep_memory")
         for block in blocks:
-            for statement in statements(block):
-                con.execute(statement)
+            run(con, sql(block))
         if writing:
             self._set_variables(con)
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hub.api import Table
-from hub.catalog.blocks import one, quoted, sql, statements
+from hub.catalog.blocks import one, quoted, sql
 from hub.catalog.merge import Part, temporary
 from hub.catalog.tables import data_columns, held, merged, per_person
+from hub.sql import run
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,8 +66,7 @@ class Identity:
                 self._write_own(table)
 
     def _run(self, block: str, **identifiers: str) -> None:
-        for statement in statements(f"identity.{block}", **identifiers):
-            self.con.execute(statement)
+        run(self.con, sql(f"identity.{block}", **identifiers))
 
     def _contacts(self) -> list[str]:
         seen = {"customers": "coalesce(updated_at, created_at)", "carts": "coalesce(updated_at, created_at)"}

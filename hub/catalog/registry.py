@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hub.api import Table
-from hub.catalog.blocks import quoted, sql, statements
+from hub.catalog.blocks import quoted, sql
 from hub.catalog.tables import data_columns, definition, lacking, physical, spare
+from hub.sql import run
 
 if TYPE_CHECKING:
     import duckdb
@@ -111,8 +112,7 @@ class Registry:
     def drop(self, load: Load) -> None:
         """Remove a load and its rows."""
         self._con.execute(sql("load.drop_physical", target=load.physical))
-        for statement in statements("schema.drop_load"):
-            self._con.execute(statement, {"load_id": load.load_id})
+        run(self._con, sql("schema.drop_load"), {"load_id": load.load_id})
         del self._loads[load.load_id]
 
     def set_state(self, load: Load, state: str) -> None:

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 
 from hub.api import Table
 from hub.catalog.addresses import normalise_email, normalise_phone
-from hub.catalog.blocks import one, quoted, sql, statements
+from hub.catalog.blocks import one, quoted, sql
 from hub.catalog.erasing import Holdings, dictionaries
 from hub.catalog.facts import Facts
 from hub.catalog.models import CatalogSettings, RejectedRow, TableReach, Till
 from hub.catalog.registry import Registry, naive
 from hub.catalog.tables import per_person
+from hub.sql import run
 
 if TYPE_CHECKING:
     import duckdb
@@ -55,8 +56,7 @@ class Session:
         self.con.execute(sql("settings.instants_now"), {"value": self.now})
         self.con.execute(sql("settings.today"), {"value": today})
         for block in ("views.views", self._totals("orders"), "views.carts", self._totals("mails"), "settings.closed"):
-            for statement in statements(block, **per_person()):
-                self.con.execute(statement)
+            run(self.con, sql(block, **per_person()))
 
     def _totals(self, kind: str) -> str:
         """Return the block of a kind of totals: those that are kept hold only after everything that they count."""

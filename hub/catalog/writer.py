@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from hub.api import Page, Reach, Stream, Table
-from hub.catalog.blocks import one, sql, statements
+from hub.catalog.blocks import one, quoted, sql
 from hub.catalog.erasing import Erasure
 from hub.catalog.identity import Identity
 from hub.catalog.loading import Loader, Progress, Task
@@ -28,6 +28,7 @@ from hub.catalog.models import (
 )
 from hub.catalog.registry import Registry, naive, transaction
 from hub.config.models import Guards
+from hub.sql import run
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,8 +67,7 @@ class Writer:
         """Make what a new catalog needs, if these are its marks, and clear up after a process that was killed."""
         if marks:
             self.con.begin()
-            for statement in statements("schema.create"):
-                self.con.execute(statement)
+            run(self.con, sql("schema.create"))
             self._set_about(marks)
             self.con.commit()
         self._registry = Registry(self.con, self.now)
@@ -194,10 +194,8 @@ class Writer:
         for path in leftovers:
             path.unlink(missing_ok=True)
         name = one(self.con, "select current_database()")
-        for statement in statements(
-            "erase.copy", fresh=str(fresh).replace("'", "''"), old=f'"{name[0] if name else "catalog"}"'
-        ):
-            self.con.execute(statement)
+        old = quoted(name[0] if name else "catalog")
+        self.con.execute(sql("erase.copy", fresh=str(fresh).replace("'", "''"), old=old))
         self.con.close()
         fresh.replace(self._path)
         self._path.with_name(self._path.name + ".wal").unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from hub.consent.rules import CHANNELS, GROUNDS, Rule, prefixes, rulebook
 from hub.consent.stored import QUERIES, Wanted, known, mark
 from hub.consent.verdict import Barrier, Decision, Verdict
 from hub.errors import ConfigError
-from hub.sql import digest_of, load_queries
+from hub.sql import digest_of, load_queries, run
 
 if TYPE_CHECKING:
     import duckdb
@@ -230,7 +230,7 @@ class Gate:
         self._narrowed = narrowed
         before, after = (["narrowed"], ["narrowed_withdrawals"]) if narrowed else (["everything"], [])
         for block in (*before, *_MERGING, *after):
-            self._con.execute(_STATE[block])
+            run(self._con, _STATE[block])
 
     def _load_data(self) -> None:
         codes = ", ".join(f"'{code.name}'" for code in rulebook().codes)
@@ -320,7 +320,9 @@ class Gate:
             yield Barrier(kind, address, reason, origin, known)
 
     def _run(self, block: str, names: dict[str, str] | None = None) -> duckdb.DuckDBPyConnection:
-        return self._con.execute(_filled(load_queries("hub.consent", "clear.sql")[block], names or {}))
+        text = load_queries("hub.consent", "clear.sql")[block]
+        # The names are this gate's own, so that what they are filled into is not met again.
+        return self._con.execute(_filled(text, names)) if names else run(self._con, text)
 
     def _set(self, name: str, kind: str, value: object) -> None:
         self._con.execute(f"set variable {name} = $value::{kind}", {"value": value})

@@ -22,14 +22,23 @@ from tests.acceptance.kit import Agency, only
 P7 = "p7@example.com"
 
 
-@pytest.fixture
-def filled(agency: Agency, monkeypatch: pytest.MonkeyPatch) -> Agency:
+@pytest.fixture(scope="module")
+def filled_once(tmp_path_factory: pytest.TempPathFactory, empty_keyring: None) -> Agency:
     """An agency whose list holds p1@example.com to p20@example.com, verdicts kept; p21 and p22 said no."""
-    monkeypatch.setattr(verdicts, "WORTH_STORING", 0)
+    agency = Agency(tmp_path_factory.mktemp("filled") / "agency")
     agency.shop.people(20).people(2, "no", start=21)
     write(agency)
-    assert only(agency.run(force=True).syncs).delivered == 20
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verdicts, "WORTH_STORING", 0)
+        assert only(agency.run(force=True).syncs).delivered == 20
     return agency
+
+
+@pytest.fixture
+def filled(filled_once: Agency, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Agency:
+    """A copy of that agency, for a test to spoil; its verdicts are kept."""
+    monkeypatch.setattr(verdicts, "WORTH_STORING", 0)
+    return filled_once.copied(tmp_path / "agency")
 
 
 def complain(agency: Agency, *emails: str) -> None:
