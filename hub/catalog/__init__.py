@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.catalog.addresses import address_text, normalise_email, normalise_phone
 from hub.catalog.database import Catalog
 from hub.catalog.facts import FACT_COLUMNS, tables_behind
-from hub.catalog.failures import plain_failures
+from hub.catalog.failures import plain_failures, said, told
 from hub.catalog.models import (
     CatalogSettings,
     ErasureReport,
@@ -47,5 +47,7 @@ __all__ = [
     "normalise_phone",
     "overwritten",
     "plain_failures",
+    "said",
     "tables_behind",
+    "told",
 ]

@@ -1,4 +1,4 @@
-"""What a machine that is too small does to a catalog, in words."""
+"""What goes wrong with a catalog, in words that users may read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,23 @@ import duckdb
 from hub.errors import HubError
 
 _OUT_OF_MEMORY = "Out of Memory Error"
+_WITHOUT_VALUES = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.IOException)
+
+
+def said(error: Exception) -> str:
+    """Return what an error of somebody's plugin or SQL says, without the addresses and phones that it may quote."""
+    from hub.http import redactor  # noqa: PLC0415  # brings httpx, which many commands do not need
+
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "memory does not suffice: set a larger memory_limit in hub.toml"
+    if isinstance(error, duckdb.Error) and not isinstance(error, _WITHOUT_VALUES):
+        return "it met a value in the data that is not told here"
+    return redactor(())(str(error))
+
+
+def told(error: Exception) -> str:
+    """Return the same with the kind of error before it; what hub or a plugin said on purpose stands as it is."""
+    return str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {said(error)}"
 
 
 @contextmanager
@@ -26,7 +43,7 @@ def plain_failures() -> Iterator[None]:
         first = str(error).partition("\n")[0]
         if first.startswith(_OUT_OF_MEMORY):
             raise HubError(
-                "the catalog ran out of memory; nothing more was sent",
+                "the catalog ran out of memory",
                 next_step="Set a larger memory_limit in hub.toml, or make room on the disk it spills to.",
             ) from error
         if first.startswith("IO Error"):

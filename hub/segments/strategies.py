@@ -13,7 +13,7 @@ from io import RawIOBase
 from typing import Any
 
 from hub.api import FACTS, ColumnValue, Condition, HubError, Percentile, PluginError, Segment
-from hub.catalog import FACT_COLUMNS, canonical_tables, overwritten, tables_behind
+from hub.catalog import FACT_COLUMNS, canonical_tables, overwritten, tables_behind, told
 from hub.segments.check import Statement
 from hub.segments.definitions import Definition
 from hub.segments.reading import CatalogReader, SharedSession, bound_values
@@ -310,9 +310,8 @@ def described(definition: Definition, error: Exception) -> PluginError:
     kind = type(definition.strategy)
     package = kind.__module__.partition(".")[0]
     distribution = next(iter(packages_distributions().get(package, ())), package)
-    told = str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {error}"
     return PluginError(
-        f"segment {definition.name!r}: strategy {kind.name!r} of {distribution} failed: {told}",
+        f"segment {definition.name!r}: strategy {kind.name!r} of {distribution} failed: {told(error)}",
         next_step=_next_step(error),
     )
 

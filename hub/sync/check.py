@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from hub.api import Connection, Finding, Level
-from hub.catalog import CatalogSettings
+from hub.catalog import CatalogSettings, told
 from hub.config.models import SegmentTest
 from hub.errors import BusyError, ConfigError, HubError, PluginError
 from hub.ledger import Ledger
@@ -75,9 +75,9 @@ def check_extensions(wiring: Wiring, taken: Collection[str]) -> Iterator[Finding
             say = Finding.error if bars else Finding.warning
             yield say(str(error), next_step=error.next_step, code="extension")
     extensions.commands(taken)
-    for told in extensions.broken:
-        if told.reason not in said:
-            yield Finding.warning(f"{told.origin}: {told.reason}", code="extension")
+    for broken in extensions.broken:
+        if broken.reason not in said:
+            yield Finding.warning(f"{broken.origin}: {broken.reason}", code="extension")
     if extensions.offering(WITHHOLDINGS):
         yield from (each for each in _try_withholdings(wiring) if each.text not in said)
 
@@ -113,7 +113,7 @@ def _ask(wiring: Wiring, ledger: Ledger, kind: str, name: str) -> Iterator[Findi
     except HubError as error:
         yield Finding.error(str(error), next_step=error.next_step)
     except Exception as error:  # noqa: BLE001  # a plugin's check that breaks is a finding about that plugin
-        yield Finding.error(f"its check broke: {error!r}", next_step="report it to the plugin's author")
+        yield Finding.error(f"its check broke: {told(error)}", next_step="report it to the plugin's author")
     finally:
         close_line(connection)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from hub.api import PluginError, Withholding
-from hub.catalog import FACT_COLUMNS, canonical_tables, tables_behind
+from hub.catalog import FACT_COLUMNS, canonical_tables, plain_failures, tables_behind, told
 from hub.consent.rules import GROUNDS, rulebook
 from hub.errors import HubError
 from hub.plan.diff import OWN_CODES, Withheld
@@ -123,7 +123,8 @@ class Withholder:
             bound = bound_values(statement, values)
             known = repr((code, sorted(bound.items(), key=lambda item: item[0])))
             if known not in self._people:
-                self._people[known] = Withheld(code, self._compute(check, bound))
+                with plain_failures():
+                    self._people[known] = Withheld(code, self._compute(check, bound))
             return self._people[known]
         except (HubError, duckdb.Error) as error:
             raise _failed(check.entry, code, error) from error
@@ -145,8 +146,5 @@ _WHOLE_NUMBERS = frozenset(["BIGINT", "INTEGER"])
 
 
 def _failed(entry: Entry, code: str, error: Exception) -> PluginError:
-    # What a select meets in the data, DuckDB quotes: of that only the kind is told, never somebody's address.
-    known = isinstance(error, HubError | duckdb.BinderException | duckdb.CatalogException)
-    told = str(error) if known else f"{type(error).__name__} while it read the data"
     step = f"Correct {entry.origin}; until then nobody is added, and only who must be is removed."
-    return PluginError(f"{entry}: the check {code} cannot be run: {told}", next_step=step)
+    return PluginError(f"{entry}: the check {code} cannot be run: {told(error)}", next_step=step)

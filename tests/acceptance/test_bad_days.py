@@ -155,7 +155,7 @@ def test_a_source_plugin_that_raises_fails_that_source(running: Agency) -> None:
     (running.folder / "plugins" / "broken.py").write_text(
         "from hub import api\n\n\nclass Broken(api.Source[api.SourceConfig]):\n    name = 'broken'\n"
         "    Config = api.SourceConfig\n    streams = {'orders': api.Stream(('orders',))}\n\n"
-        "    def read(self, stream, since, until):\n        raise KeyError('boom')\n\n\n"
+        "    def read(self, stream, since, until):\n        raise KeyError('p1@example.com')\n\n\n"
         "@api.hookimpl\ndef hub_sources():\n    return [Broken]\n"
     )
     running.add('\n[sources.till]\nplugin = "broken"\n')
@@ -166,6 +166,7 @@ def test_a_source_plugin_that_raises_fails_that_source(running: Agency) -> None:
     assert (shop["status"], till["status"]) == ("ok", "failed")
     assert "broken" in till["error"]["text"]
     assert "plugins/broken.py" in till["error"]["text"]
+    assert "KeyError: '<email>'" in till["error"]["text"]
 
 
 def test_a_catalog_of_another_version_is_read_again_whatever_is_asked_first(running: Agency) -> None:

@@ -181,7 +181,11 @@ BROKEN = [
     ("select person_id from people", "select person_id from read_csv('x')", "may not use the table function"),
     ("list_contains(tags, 'complaint')", "no_such_column = 1", "no_such_column"),
     ("list_contains(tags, 'complaint')", "first_name = $tag", "the SQL names $tag, which is no setting"),
-    ("list_contains(tags, 'complaint')", "email::int = 1", "ConversionException while it read the data"),
+    (
+        "list_contains(tags, 'complaint')",
+        "email::int = 1",
+        "ConversionException: it met a value in the data that is not told here",
+    ),
     ("select person_id from", "select email as person_id from", "its person_id is of type VARCHAR"),
     ("select person_id from people", "drop table people; select 1 from people", "cannot be run"),
     ('code = "OPEN_COMPLAINT"', 'code = "HOLDOUT"', "the code HOLDOUT is one of hub's own"),

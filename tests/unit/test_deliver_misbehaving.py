@@ -97,12 +97,13 @@ def test_outcomes_that_fit_nobody_break_the_contract(world: World, kind: str) ->
 
 
 def test_exception_of_a_plugin_leaves_its_members_unknown_and_names_it(world: World) -> None:
-    keeper = Scripted(KeyError("contacts"), connection="newsletter")
+    keeper = Scripted(KeyError("k1@example.com, +45 32 12 34 56"), connection="newsletter")
 
     tally = world.deliver(keeper, add=["k1", "k2", "k3", "k4"], plugin="brevo from hub-brevo 1.2")
 
     assert isinstance(tally.error, api.PluginError)
     assert "newsletter (plugin brevo from hub-brevo 1.2) raised KeyError" in str(tally.error)
+    assert "'<email>, <phone>'" in str(tally.error)
     assert isinstance(tally.error.__cause__, KeyError)
     assert (tally.unknown, tally.failed) == (3, 1)
     assert set(world.states(keeper)) == {"k1", "k2", "k3"}

@@ -217,13 +217,13 @@ def test_exclusive_audience_with_a_slow_job_keeps_the_rest_waiting(world: World)
 def test_poll_that_raises_is_named_and_the_receipt_stays_open(world: World) -> None:
     jobs = Jobs(connection="newsletter")
     world.deliver(jobs, add=["k1"])
-    jobs.fault = ValueError("odd answer")
+    jobs.fault = ValueError("odd answer for k1@example.com")
     world.clock.now += HOUR
 
     tally = world.settle(jobs, plugin="newsletter (plugin jobs)")
 
     assert isinstance(tally.error, api.PluginError)
-    assert "newsletter (plugin jobs) raised ValueError in poll" in str(tally.error)
+    assert "newsletter (plugin jobs) raised ValueError in poll: odd answer for <email>" in str(tally.error)
     assert open_receipts(world, jobs) == 1
 
     jobs.fault, jobs.looks = None, 0

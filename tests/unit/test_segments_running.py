@@ -454,7 +454,10 @@ def faulty(**parts: Any) -> type[api.Segment[Number]]:
         (faulty(sql="select 1 as person_id from people"), "1 people more than once"),
         (faulty(sql="select null as person_id from people"), "without a person_id"),
         (faulty(sql="select person_id, error('broke') from people"), "may not use error"),
-        (faulty(sql="select person_id, cast(email as int) as n from people", evidence=("n",)), "Could not convert"),
+        (
+            faulty(sql="select person_id, cast(email as int) as n from people", evidence=("n",)),
+            "ConversionException: it met a value in the data that is not told here$",
+        ),
         (faulty(rule=(api.at_least("orders", api.percentile("orders", 101)),)), "between 0 and 100, not 101"),
     ],
 )
@@ -473,6 +476,22 @@ def test_one_failing_strategy_harms_no_other(broken: type[api.Segment[Any]], tol
     assert (results["a"].members, results["b"].members, results["y"].members) == (3, 3, 4)
     assert f"made of segment {name!r}, which failed" in str(results["x"].error)
     assert "made of segment 'x'" in str(results["z"].error)
+
+
+def test_memory_that_does_not_suffice_is_told_with_what_to_do_and_harms_no_other() -> None:
+    greedy = faulty(sql="select person_id from people where len(list_sort(range(9000000 + person_id))) > 0")
+    shop = Shop(people=[1, 2])
+    limit = shop.con.execute("select current_setting('memory_limit')").fetchall()[0][0]
+    shop.con.execute("set memory_limit = '16MB'")
+    try:
+        results = run_segments(shop, [defined(greedy), A])
+    finally:
+        shop.con.execute(f"set memory_limit = '{limit}'")
+
+    failed = results["faulty"].error
+    assert "ran out of memory" in str(failed)
+    assert "memory_limit" in str(getattr(failed, "next_step", None))
+    assert results["a"].members == 3
 
 
 def test_explaining_a_failing_strategy_says_why_there_is_no_answer() -> None:
