@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -142,16 +143,23 @@ class Member:
         return Outcome(self, State.DELIVERED, remote_id=remote_id)
 
     def rejected(self, why: str, *, blocks: str | None = None) -> Outcome:
-        """Say that the other side will never take it; ``why`` names no address."""
-        return Outcome(self, State.REJECTED, reason=why, blocks=blocks)
+        """Say that the other side will never take it; of ``why`` the member's own addresses are taken out."""
+        return Outcome(self, State.REJECTED, reason=self._without_addresses(why), blocks=blocks)
 
     def unknown(self, why: str) -> Outcome:
         """Say that it was sent and the answer lost."""
-        return Outcome(self, State.UNKNOWN, reason=why)
+        return Outcome(self, State.UNKNOWN, reason=self._without_addresses(why))
 
     def failed(self, why: str) -> Outcome:
         """Say that it was surely not taken, for a passing reason; it is due again at the next run."""
-        return Outcome(self, State.FAILED, reason=why)
+        return Outcome(self, State.FAILED, reason=self._without_addresses(why))
+
+    def _without_addresses(self, why: str) -> str:
+        """Take the member's addresses out of what a vendor answered: reasons are told and kept."""
+        for address in (self.email, self.phone):
+            if address and address.lower() in why.lower():
+                why = re.sub(re.escape(address), "<address>", why, flags=re.IGNORECASE)
+        return why
 
 
 @dataclass(frozen=True, slots=True, eq=False)

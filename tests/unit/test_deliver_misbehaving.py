@@ -11,7 +11,7 @@ import pytest
 from hub import api
 from hub.deliver import Policy, Tally
 from hub.ledger import MemberState
-from tests.deliver_kit import ADD, HOUR, START, Keeper, World, can
+from tests.deliver_kit import ADD, HOUR, START, Keeper, World, can, member_row
 
 HELD, UNKNOWN, REFUSED, ABSENT = MemberState.HELD, MemberState.UNKNOWN, MemberState.REFUSED, MemberState.ABSENT
 
@@ -107,6 +107,22 @@ def test_exception_of_a_plugin_leaves_its_members_unknown_and_names_it(world: Wo
     assert isinstance(tally.error.__cause__, KeyError)
     assert (tally.unknown, tally.failed) == (3, 1)
     assert set(world.states(keeper)) == {"k1", "k2", "k3"}
+
+
+@pytest.mark.parametrize("say", ["rejected", "unknown", "failed"])
+def test_a_reason_that_quotes_the_address_is_told_and_kept_without_it(world: World, say: str) -> None:
+    class Quoting(Keeper):
+        def push(self, batch: api.Batch) -> Iterator[api.Outcome]:
+            for member in batch:
+                yield getattr(member, say)(f"550 5.1.1 <{(member.email or '').upper()}>, {member.phone}: no such user")
+
+    keeper = Quoting()
+    tally = world.deliver(keeper, add=[member_row("k1", phone="+4532123456"), "k2"])
+
+    reasons = dict(tally.rejects)
+    assert reasons["k1"] == "550 5.1.1 <<address>>, <address>: no such user"
+    assert reasons["k2"] == "550 5.1.1 <<address>>, None: no such user"
+    assert not any(b"EXAMPLE.COM" in file.read_bytes() for file in world.folder.glob("ledger.sqlite*"))
 
 
 def test_outcomes_before_an_exception_stand(world: World) -> None:
