@@ -131,10 +131,10 @@ class Member:
     """
 
     key: str
-    email: str | None = None
-    phone: str | None = None
+    email: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
     remote_id: str | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     permission: Permission | None = None
     customer_id: str | None = None
 
@@ -203,8 +203,8 @@ class Block:
 
     reason: str
     recorded_at: datetime
-    email: str | None = None
-    phone: str | None = None
+    email: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
     channel: str = "email"
     lifted: bool = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -47,7 +47,7 @@ class Reject:
     table: str
     origin: str
     reason: str
-    raw: str
+    raw: str = field(repr=False)
     record: int | None = None
 
 
@@ -59,7 +59,7 @@ class Gone:
     """
 
     table: str
-    key: str
+    key: str = field(repr=False)
     erased: bool = False
 
 
@@ -82,7 +82,7 @@ class Remaining:
     """
 
     table: str
-    keys: Any
+    keys: Any = field(repr=False)
     since: datetime | None = None
 
 
@@ -106,7 +106,7 @@ class Page:
         notes: what the user should know about this read, once per run.
     """
 
-    tables: Mapping[str, Any]
+    tables: Mapping[str, Any] = field(repr=False)
     cursor: Any = None
     gone: Sequence[Gone] = ()
     merged: Sequence[Merged] = ()

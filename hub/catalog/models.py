@@ -43,7 +43,7 @@ class OptOut:
     consent channels, or ``*`` for all; ``reason`` unsubscribed or erasure; ``origin`` the source's name.
     """
 
-    address: str
+    address: str = field(repr=False)
     channel: str
     reason: str
     recorded_at: datetime
@@ -128,7 +128,7 @@ class RebuildReport:
 class ErasureReport:
     """What was erased: every address text of the people, and rows per table."""
 
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...] = field(repr=False)
     rows: dict[str, int]
 
 
@@ -141,7 +141,7 @@ class RejectedRow:
     origin: str | None
     record: int | None
     reason: str
-    raw: str | None
+    raw: str | None = field(repr=False)
     loaded_at: datetime
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from hub.consent.cleared import Cleared
@@ -29,7 +29,7 @@ class Barrier:
     """A block on one of a person's addresses. ``recorded_at`` is None where nobody knows when."""
 
     address_kind: str
-    address: str
+    address: str = field(repr=False)
     reason: str
     origin: str | None
     recorded_at: datetime | None
@@ -49,7 +49,7 @@ class Decision:
     cleared: bool
     code: str
     address_kind: str | None
-    address: str | None
+    address: str | None = field(repr=False)
     source: str | None
     status: str | None
     basis: str | None

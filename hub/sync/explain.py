@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ class PersonExplained:
     """One person found in the catalog, explained."""
 
     person_id: int
-    addresses: tuple[tuple[str, str], ...]
+    addresses: tuple[tuple[str, str], ...] = field(repr=False)
     segments: tuple[Explanation, ...]
     audiences: tuple[AudienceStanding, ...]
     blocks: PersonState

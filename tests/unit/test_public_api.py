@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -68,3 +69,29 @@ def test_every_public_method_of_a_plugins_base_is_documented(plugin_class: type[
     ]
 
     assert bare == []
+
+
+@pytest.mark.parametrize(
+    "holding",
+    [
+        api.Member(
+            "k", "anna@example.com", "+4532123456", attributes={"cart_url": "https://shop.example/anna@example.com"}
+        ),
+        api.Member("k", "anna@example.com").rejected("refused"),
+        api.Batch(api.Op.ADD, "list", "key", [api.Member("k", "anna@example.com", "+4532123456")]),
+        api.Block("manual", datetime(2026, 1, 1, tzinfo=UTC), "anna@example.com", "+4532123456"),
+        api.Page(
+            {"customers": [{"email": "anna@example.com"}]},
+            gone=[api.Gone("consents", "anna@example.com")],
+            remaining=[api.Remaining("consents", ["anna@example.com", "+4532123456"])],
+            rejected=[api.Reject("customers", "a.csv", "no date", "anna@example.com;+4532123456")],
+        ),
+    ],
+    ids=lambda holding: type(holding).__name__,
+)
+def test_what_holds_an_address_does_not_show_it(holding: object) -> None:
+    shown = repr(holding)
+
+    assert type(holding).__name__ in shown
+    assert "example" not in shown
+    assert "4532123456" not in shown
