@@ -317,4 +317,6 @@ def described(definition: Definition, error: Exception) -> PluginError:
 
 
 def _next_step(error: Exception) -> str | None:
-    return error.next_step if isinstance(error, HubError) else None
+    if isinstance(error, HubError):
+        return error.next_step
+    return "Correct what it reads or how; `hub --debug segments preview` shows the whole error, values included."

@@ -472,6 +472,7 @@ def test_one_failing_strategy_harms_no_other(broken: type[api.Segment[Any]], tol
     assert isinstance(failed, api.PluginError)
     assert pd.Series([str(failed)]).str.contains(told).all(), str(failed)
     assert f"segment {name!r}" in str(failed)
+    assert "@" not in str(failed)
     assert results[name].table is None
     assert (results["a"].members, results["b"].members, results["y"].members) == (3, 3, 4)
     assert f"made of segment {name!r}, which failed" in str(results["x"].error)
