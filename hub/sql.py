@@ -21,7 +21,7 @@ _parsed: dict[str, list[duckdb.Statement]] = {}
 def run(
     con: duckdb.DuckDBPyConnection, text: str, values: Mapping[str, Any] | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Execute statements that a process executes again, for every run and client, with the values each of them names.
+    """Execute statements that a process executes again, for every run and client; each names all of the values.
 
     They are parsed once: DuckDB takes half a millisecond for a kilobyte, which for a small shop is more than the work.
     """

@@ -155,9 +155,9 @@ class Member:
         return Outcome(self, State.FAILED, reason=self._without_addresses(why))
 
     def _without_addresses(self, why: str) -> str:
-        """Take the member's addresses out of what a vendor answered: reasons are told and kept."""
+        """Take the member's addresses, as they were given, out of a vendor's answer: reasons are told and kept."""
         for address in (self.email, self.phone):
-            if address and address.lower() in why.lower():
+            if why and address and address.lower() in why.lower():
                 why = re.sub(re.escape(address), "<address>", why, flags=re.IGNORECASE)
         return why
 

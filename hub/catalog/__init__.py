@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.catalog.addresses import address_text, normalise_email, normalise_phone
 from hub.catalog.database import Catalog
 from hub.catalog.facts import FACT_COLUMNS, tables_behind
-from hub.catalog.failures import plain_failures, said, told
+from hub.catalog.failures import MORE_MEMORY, CatalogFailedError, is_out_of_memory, plain_failures, said, told
 from hub.catalog.models import (
     CatalogSettings,
     ErasureReport,
@@ -27,7 +27,9 @@ from hub.catalog.writer import Writer
 __all__ = [
     "DERIVED_TABLES",
     "FACT_COLUMNS",
+    "MORE_MEMORY",
     "Catalog",
+    "CatalogFailedError",
     "CatalogSettings",
     "ErasureReport",
     "Given",
@@ -43,6 +45,7 @@ __all__ = [
     "Writer",
     "address_text",
     "canonical_tables",
+    "is_out_of_memory",
     "normalise_email",
     "normalise_phone",
     "overwritten",

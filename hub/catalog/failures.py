@@ -9,18 +9,30 @@ import duckdb
 
 from hub.errors import HubError
 
-_OUT_OF_MEMORY = "Out of Memory Error"
-_WITHOUT_VALUES = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.IOException)
+MORE_MEMORY = "Set a larger memory_limit in hub.toml, or make room on the disk it spills to."
+_RAN_OUT = "the catalog ran out of memory"
+_QUOTE_VALUES = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
+
+
+class CatalogFailedError(HubError):
+    """Memory or disk do not suffice for a catalog."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether DuckDB lacked memory; while an answer is read in batches, Arrow hands that on as an OSError."""
+    return isinstance(error, duckdb.OutOfMemoryException) or (
+        _is_of_arrow(error) and str(error).startswith("Out of Memory Error")
+    )
 
 
 def said(error: Exception) -> str:
     """Return what an error of somebody's plugin or SQL says, without the addresses and phones that it may quote."""
     from hub.http import redactor  # noqa: PLC0415  # brings httpx, which many commands do not need
 
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return "memory does not suffice: set a larger memory_limit in hub.toml"
-    if isinstance(error, duckdb.Error) and not isinstance(error, _WITHOUT_VALUES):
-        return "it met a value in the data that is not told here"
+    if is_out_of_memory(error):
+        return _RAN_OUT
+    if isinstance(error, _QUOTE_VALUES) or (_is_of_arrow(error) and " Error: " in str(error)):
+        return "what DuckDB says of it may quote the data, and is not told here"
     return redactor(())(str(error))
 
 
@@ -34,21 +46,21 @@ def plain_failures() -> Iterator[None]:
     """Say in words that memory or disk do not suffice for a catalog.
 
     Raises:
-        HubError: what was done in the context ran out of memory, or could not read or write the file.
+        CatalogFailedError: what was done in the context ran out of memory, or could not read or write the file.
     """
     try:
         yield
     except (duckdb.OutOfMemoryException, duckdb.IOException, OSError) as error:
-        # While an answer is read in batches, Arrow hands on what DuckDB says as an error of its own.
+        if is_out_of_memory(error):
+            raise CatalogFailedError(_RAN_OUT, next_step=MORE_MEMORY) from error
         first = str(error).partition("\n")[0]
-        if first.startswith(_OUT_OF_MEMORY):
-            raise HubError(
-                "the catalog ran out of memory",
-                next_step="Set a larger memory_limit in hub.toml, or make room on the disk it spills to.",
-            ) from error
         if first.startswith("IO Error"):
-            raise HubError(
+            raise CatalogFailedError(
                 f"the catalog cannot be read or written: {first}",
                 next_step="Make room on the disk and run it again; deleting catalog.duckdb is safe.",
             ) from error
         raise
+
+
+def _is_of_arrow(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno is None

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from hub.api import AuthError, Batch, ConfigError, HubError, Op, PluginError, RejectedError, TransientError
-from hub.catalog import plain_failures
+from hub.catalog import CatalogFailedError, plain_failures
 from hub.consent.cleared import Cleared
 from hub.deliver.batches import Part, Stream, batch_key, parts_of, removals_of
 from hub.deliver.gatekeeper import Gatekeeper
@@ -88,11 +88,12 @@ class Delivery:
         """Send removals, then updates, then additions; return how many were planned."""
         updates = self.work.updates if Op.UPDATE in self.can.ops else None
         planned = self._remove()
-        for op, cleared in ((Op.UPDATE, updates), (Op.ADD, self.work.additions)):
-            if cleared is not None:
-                planned += len(cleared)
-                self._send(op, cleared)
-        return planned
+        changes = ((Op.UPDATE, updates), (Op.ADD, self.work.additions))
+        sizes = {op: len(cleared) for op, cleared in changes if cleared is not None}
+        for op, cleared in changes:
+            if cleared is not None and self.tally.stopped is None:
+                self._send(op, cleared, sizes[op])
+        return planned + sum(sizes.values())
 
     def end(self, error: HubError | None, why: str, *, connection: bool = False) -> None:
         """Start nothing more in this sync."""
@@ -188,9 +189,9 @@ class Delivery:
         self.ledger.remove_silently(self.work.audience.audience_id, keys)
         self.tally.delivered += len(keys)
 
-    def _send(self, op: Op, cleared: Cleared) -> None:
+    def _send(self, op: Op, cleared: Cleared, size: int) -> None:
         limit = self.can.ops[op]
-        total = -(-len(cleared) // limit.count) if limit.bytes is None else None
+        total = -(-size // limit.count) if limit.bytes is None else None
         stream = Stream(cleared, limit.count)
         self._streams.append(stream)
         parts = parts_of(stream, limit, self.work.destination.row, permissions=self.can.permissions)
@@ -259,7 +260,7 @@ class Delivery:
         try:
             with plain_failures():
                 yield from _marked(parts)
-        except HubError as error:
+        except CatalogFailedError as error:
             self.end(error, str(error))
 
     def _is_free(self) -> bool:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hub.api import PluginError, Segment
-from hub.catalog import FACT_COLUMNS, plain_failures
+from hub.catalog import FACT_COLUMNS
 from hub.segments.definitions import Definition, in_order
 from hub.segments.freshness import missing_tables, short_history, stale_orders
 from hub.segments.narrowing import narrowed, settled
@@ -117,8 +117,7 @@ def prepare_facts(session: SessionLike, compiled: Sequence[Compiled], also: Iter
 def isolated(definition: Definition, work: Callable[[], T]) -> T | PluginError:
     """Do a plugin's work; return what went wrong instead of raising it."""
     try:
-        with plain_failures():
-            return work()
+        return work()
     except Exception as error:  # noqa: BLE001 - the one place where a strategy's fault is kept from the others
         failure = described(definition, error)
         failure.__cause__ = error

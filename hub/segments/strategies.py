@@ -13,7 +13,15 @@ from io import RawIOBase
 from typing import Any
 
 from hub.api import FACTS, ColumnValue, Condition, HubError, Percentile, PluginError, Segment
-from hub.catalog import FACT_COLUMNS, canonical_tables, overwritten, tables_behind, told
+from hub.catalog import (
+    FACT_COLUMNS,
+    MORE_MEMORY,
+    canonical_tables,
+    is_out_of_memory,
+    overwritten,
+    tables_behind,
+    told,
+)
 from hub.segments.check import Statement
 from hub.segments.definitions import Definition
 from hub.segments.reading import CatalogReader, SharedSession, bound_values
@@ -319,4 +327,6 @@ def described(definition: Definition, error: Exception) -> PluginError:
 def _next_step(error: Exception) -> str | None:
     if isinstance(error, HubError):
         return error.next_step
+    if is_out_of_memory(error):
+        return MORE_MEMORY
     return "Correct what it reads or how; `hub --debug segments preview` shows the whole error, values included."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from hub.api import PluginError, Withholding
-from hub.catalog import FACT_COLUMNS, canonical_tables, plain_failures, tables_behind, told
+from hub.catalog import FACT_COLUMNS, MORE_MEMORY, canonical_tables, is_out_of_memory, tables_behind, told
 from hub.consent.rules import GROUNDS, rulebook
 from hub.errors import HubError
 from hub.plan.diff import OWN_CODES, Withheld
@@ -123,8 +123,7 @@ class Withholder:
             bound = bound_values(statement, values)
             known = repr((code, sorted(bound.items(), key=lambda item: item[0])))
             if known not in self._people:
-                with plain_failures():
-                    self._people[known] = Withheld(code, self._compute(check, bound))
+                self._people[known] = Withheld(code, self._compute(check, bound))
             return self._people[known]
         except (HubError, duckdb.Error) as error:
             raise _failed(check.entry, code, error) from error
@@ -146,5 +145,6 @@ _WHOLE_NUMBERS = frozenset(["BIGINT", "INTEGER"])
 
 
 def _failed(entry: Entry, code: str, error: Exception) -> PluginError:
-    step = f"Correct {entry.origin}; until then nobody is added, and only who must be is removed."
+    step = MORE_MEMORY if is_out_of_memory(error) else f"Correct {entry.origin}."
+    step += " Until then nobody is added, and only who must be is removed."
     return PluginError(f"{entry}: the check {code} cannot be run: {told(error)}", next_step=step)

@@ -12,6 +12,7 @@ import pytest
 from hub import api
 from hub.consent import cleared as consent
 from hub.deliver import Tally, Work, deliver
+from hub.errors import HubError
 from tests.deliver_kit import ADD, Keeper, World, can
 
 MEMBERS = 300_000
@@ -101,3 +102,17 @@ def test_an_audience_that_is_replaced_whole_is_not_replaced_by_a_part_of_it(smal
     assert not any(batch.last for batch in keeper.batches)
     assert tally.delivered == 0
     assert tally.settled == MEMBERS
+
+
+def test_a_ledger_that_fails_while_leavers_are_read_is_a_fault_and_no_end(tmp_path: Path) -> None:
+    def leaving() -> Iterator[list[str]]:
+        yield ["k1"]
+        raise HubError("the ledger cannot be written: the disk is full")
+
+    world, keeper = World(tmp_path), Keeper()
+    audience = world.audience(keeper)
+    work = Work(audience, keeper, world.clock(), world.run_id, None, None, leaving(), seen_block=0)
+
+    with pytest.raises(HubError, match="the disk is full"):
+        deliver(work, world.ledger, world.clock, world.clock.sleep, world.stop, policy=world.policy)
+    world.close()

@@ -456,7 +456,7 @@ def faulty(**parts: Any) -> type[api.Segment[Number]]:
         (faulty(sql="select person_id, error('broke') from people"), "may not use error"),
         (
             faulty(sql="select person_id, cast(email as int) as n from people", evidence=("n",)),
-            "ConversionException: it met a value in the data that is not told here$",
+            "ConversionException: what DuckDB says of it may quote the data, and is not told here$",
         ),
         (faulty(rule=(api.at_least("orders", api.percentile("orders", 101)),)), "between 0 and 100, not 101"),
     ],
