@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _MOST = 1_000
+"""How many texts are kept parsed, at about thirty times their size."""
 _parsed: dict[str, list[duckdb.Statement]] = {}
 
 

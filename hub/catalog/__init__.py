@@ -5,7 +5,14 @@ from __future__ import annotations
 from hub.catalog.addresses import address_text, normalise_email, normalise_phone
 from hub.catalog.database import Catalog
 from hub.catalog.facts import FACT_COLUMNS, tables_behind
-from hub.catalog.failures import MORE_MEMORY, CatalogFailedError, is_out_of_memory, plain_failures, said, told
+from hub.catalog.failures import (
+    MORE_MEMORY,
+    CatalogFailedError,
+    is_out_of_memory,
+    plain_failures,
+    safe_error,
+    safe_text,
+)
 from hub.catalog.models import (
     CatalogSettings,
     ErasureReport,
@@ -50,7 +57,7 @@ __all__ = [
     "normalise_phone",
     "overwritten",
     "plain_failures",
-    "said",
+    "safe_error",
+    "safe_text",
     "tables_behind",
-    "told",
 ]

@@ -25,8 +25,8 @@ def is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def said(error: Exception) -> str:
-    """Return what an error of somebody's plugin or SQL says, without the addresses and phones that it may quote."""
+def safe_text(error: Exception) -> str:
+    """Return what an error of somebody's plugin or SQL says, safe to show: without addresses, phones and values."""
     from hub.http import redactor  # noqa: PLC0415  # brings httpx, which many commands do not need
 
     if is_out_of_memory(error):
@@ -36,9 +36,9 @@ def said(error: Exception) -> str:
     return redactor(())(str(error))
 
 
-def told(error: Exception) -> str:
-    """Return the same with the kind of error before it; what hub or a plugin said on purpose stands as it is."""
-    return str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {said(error)}"
+def safe_error(error: Exception) -> str:
+    """Return the same with the kind of error before it; a ``HubError``, which is written for users, stands as it is."""
+    return str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {safe_text(error)}"
 
 
 @contextmanager

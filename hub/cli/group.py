@@ -48,10 +48,10 @@ class HubGroup(TyperGroup):
             expected = isinstance(error, HubError | typer.Abort) or hasattr(error, "exit_code")
             if expected or ctx.invoked_subcommand in {None, *self.commands}:
                 raise
-            from hub.catalog import told
+            from hub.catalog import safe_error
 
             entry, _ = self._added[str(ctx.invoked_subcommand)]
-            text = f"{entry} failed in its command {ctx.invoked_subcommand!r}: {told(error)}"
+            text = f"{entry} failed in its command {ctx.invoked_subcommand!r}: {safe_error(error)}"
             raise PluginError(text, next_step="Correct the plugin; --debug shows where it failed.") from error
 
     @cached_property

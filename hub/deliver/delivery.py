@@ -247,7 +247,7 @@ class Delivery:
 
     def _batches(self, op: Op, parts: Iterator[Part], total: int | None) -> Iterator[Sent]:
         number = 0
-        for part, last in self._marked(parts):
+        for part, last in self._read(parts):
             if self.ended or not self._is_free():
                 return
             sent = self.begin(op, part, number=number + 1, last=last, total=total)
@@ -255,11 +255,11 @@ class Delivery:
                 number += 1
                 yield sent
 
-    def _marked(self, parts: Iterator[Part]) -> Iterator[tuple[Part, bool]]:
+    def _read(self, parts: Iterator[Part]) -> Iterator[tuple[Part, bool]]:
         """Yield every part with whether it is the last; where no more can be read, the sync ends without a last."""
         try:
             with plain_failures():
-                yield from _marked(parts)
+                yield from marked(parts)
         except CatalogFailedError as error:
             self.end(error, str(error))
 
@@ -360,7 +360,7 @@ def _rare_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _marked(parts: Iterator[Part]) -> Iterator[tuple[Part, bool]]:
+def marked(parts: Iterator[Part]) -> Iterator[tuple[Part, bool]]:
     """Yield every part with whether it is the last."""
     ahead: deque[Part] = deque()
     for part in parts:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from hub.api import Destination, Forecast, HubError, Limit, Member, Op, Planned, PluginError
-from hub.catalog import said
+from hub.catalog import safe_text
 from hub.consent.cleared import Cleared
 from hub.deliver.batches import members_of, parts_of, removals_of
 from hub.ledger import Audience, Ledger
@@ -64,7 +64,7 @@ def _isolated(destination: Destination[Any], method: str) -> Iterator[None]:
         raise
     except Exception as error:  # the one place that isolates a forecast
         raise PluginError(
-            f"destination {destination.connection} raised {type(error).__name__} in {method}: {said(error)}",
+            f"destination {destination.connection} raised {type(error).__name__} in {method}: {safe_text(error)}",
             next_step="Report it to the plugin's author; hub plugins info names the distribution.",
         ) from error
 

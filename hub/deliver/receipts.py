@@ -22,7 +22,7 @@ from hub.api import (
     State,
     TransientError,
 )
-from hub.catalog import said
+from hub.catalog import safe_text
 from hub.deliver.batches import members_of
 from hub.deliver.outcomes import blocks_of, count, settlement_of
 from hub.deliver.sending import Answer, counters
@@ -140,7 +140,7 @@ class _Looker:
             raise
         except Exception as error:  # the one place that isolates a destination
             raise PluginError(
-                f"{self._named} raised {type(error).__name__} in poll: {said(error)}",
+                f"{self._named} raised {type(error).__name__} in poll: {safe_text(error)}",
                 next_step="Report it to the plugin's author; the traceback is shown with --debug.",
             ) from error
         for pending in got:

@@ -73,7 +73,7 @@ class Replacing(Delivery):
 
     def _push_everyone(self) -> tuple[HubError | None, bool]:
         """Push all batches; return what ended it, and whether the whole may have been taken nevertheless."""
-        for number, (part, last) in enumerate(self._marked(self._parts()), 1):
+        for number, (part, last) in enumerate(self._read(self._parts()), 1):
             if self.ended:
                 return None, False
             kept, intent = self._write_intent(part)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import tenacity
 
 from hub.api import Batch, HubError, Outcome, PluginError, RejectedError, TransientError
-from hub.catalog import said
+from hub.catalog import safe_text
 from hub.deliver.batches import batch_key
 from hub.deliver.work import Policy, Work
 from hub.http import Backoff, Enough
@@ -122,7 +122,7 @@ class Sender:
         except Exception as error:  # the one place that isolates a destination
             self._match(answer, batch, places, got)
             raise PluginError(
-                f"{self._work.named} raised {type(error).__name__} in push: {said(error)}",
+                f"{self._work.named} raised {type(error).__name__} in push: {safe_text(error)}",
                 next_step="Report it to the plugin's author; the traceback is shown with --debug.",
             ) from error
         self._match(answer, batch, places, got)

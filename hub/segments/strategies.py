@@ -19,8 +19,8 @@ from hub.catalog import (
     canonical_tables,
     is_out_of_memory,
     overwritten,
+    safe_error,
     tables_behind,
-    told,
 )
 from hub.segments.check import Statement
 from hub.segments.definitions import Definition
@@ -319,7 +319,7 @@ def described(definition: Definition, error: Exception) -> PluginError:
     package = kind.__module__.partition(".")[0]
     distribution = next(iter(packages_distributions().get(package, ())), package)
     return PluginError(
-        f"segment {definition.name!r}: strategy {kind.name!r} of {distribution} failed: {told(error)}",
+        f"segment {definition.name!r}: strategy {kind.name!r} of {distribution} failed: {safe_error(error)}",
         next_step=_next_step(error),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hub.api import Destination, Member
-from hub.catalog import address_text, normalise_email, told
+from hub.catalog import address_text, normalise_email, safe_error
 from hub.errors import ConfigError, HubError, PluginError
 from hub.keys import keyed_hash
 from hub.ledger import Ledger
@@ -50,7 +50,7 @@ def adopt(ledger: Ledger, target: Target, known_by: tuple[str, ...], key: bytes)
     except HubError as error:
         raise HubError(f"who is in {wanted} cannot be read: {error}", next_step=error.next_step) from error
     except Exception as error:
-        raise PluginError(f"reading who is in {wanted} failed: {told(error)}") from error
+        raise PluginError(f"reading who is in {wanted} failed: {safe_error(error)}") from error
     was = "was" if read == 1 else "were"
     return f"{people(read)} {was} in {wanted} when hub took it over; who is not in the segment, or not cleared, leaves"
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from hub.api import Connection, Finding, Level
-from hub.catalog import CatalogSettings, told
+from hub.catalog import CatalogSettings, safe_error
 from hub.config.models import SegmentTest
 from hub.errors import BusyError, ConfigError, HubError, PluginError
 from hub.ledger import Ledger
@@ -113,7 +113,7 @@ def _ask(wiring: Wiring, ledger: Ledger, kind: str, name: str) -> Iterator[Findi
     except HubError as error:
         yield Finding.error(str(error), next_step=error.next_step)
     except Exception as error:  # noqa: BLE001  # a plugin's check that breaks is a finding about that plugin
-        yield Finding.error(f"its check broke: {told(error)}", next_step="report it to the plugin's author")
+        yield Finding.error(f"its check broke: {safe_error(error)}", next_step="report it to the plugin's author")
     finally:
         close_line(connection)
 

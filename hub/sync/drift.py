@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hub.api import Destination, Member
-from hub.catalog import normalise_email, told
+from hub.catalog import normalise_email, safe_error
 from hub.config.models import SyncSettings
 from hub.errors import ConfigError, HubError, PluginError
 from hub.keys import keyed_hash
@@ -82,7 +82,7 @@ def _of_sync(wiring: Wiring, ledger: Ledger, name: str, settings: SyncSettings) 
     except HubError as error:
         drift.why_not = str(error)
     except Exception as error:  # noqa: BLE001  # a plugin's fault is told about that audience only
-        drift.why_not = str(PluginError(f"reading its members failed: {told(error)}"))
+        drift.why_not = str(PluginError(f"reading its members failed: {safe_error(error)}"))
     finally:
         close_line(base)
     return drift

@@ -8,7 +8,7 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from hub.api import Block, Destination
-from hub.catalog import normalise_email, told
+from hub.catalog import normalise_email, safe_error
 from hub.consent.rules import CHANNELS
 from hub.errors import AuthError, HubError, PluginError, TransientError
 from hub.keys import keyed_hash
@@ -45,7 +45,7 @@ def listen(ledger: Ledger, destinations: Mapping[str, Destination[Any]], around:
         except HubError:
             raise
         except Exception as error:  # noqa: BLE001  # a plugin's fault: it cannot be heard
-            broken = PluginError(f"destination {name}: reading its opt-outs failed: {told(error)}")
+            broken = PluginError(f"destination {name}: reading its opt-outs failed: {safe_error(error)}")
             _note_silence(heard, name, destination, broken, last is None or began - last > LAST_WORD_HOLDS_FOR)
             continue
         ledger.add_blocks(blocks)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from hub.api import Page, Source
-from hub.catalog import told
+from hub.catalog import safe_error
 from hub.errors import AuthError, HubError, PluginError, SourceError, TransientError
 from hub.keys import keyed_hash
 from hub.ledger import Freshness, Ledger, NewBlock
@@ -87,7 +87,7 @@ class Puller:
             except HubError:
                 raise
             except Exception as error:  # noqa: BLE001  # a plugin's fault: this source failed, the others are read
-                broken = PluginError(f"{self._plugin(name)} broke while reading {stream}: {told(error)}")
+                broken = PluginError(f"{self._plugin(name)} broke while reading {stream}: {safe_error(error)}")
                 self._fail(numbers, Trouble.of(broken))
         self._note_freshness(name, source, numbers)
         return numbers

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.api import Capabilities, Config, Destination, Endpoint, Segment, Shop, Source
-from hub.catalog import Catalog, CatalogSettings, said
+from hub.catalog import Catalog, CatalogSettings, safe_text
 from hub.config import Client, ConnectionSettings, Where, Workspace, build_config
 from hub.config.problems import suggest
 from hub.errors import ConfigError, PluginError
@@ -224,7 +224,9 @@ class Wiring:
         except (ConfigError, PluginError):
             raise
         except Exception as error:  # a plugin's constructor or client: isolated and named
-            raise PluginError(f"{self.plugins.entry(kind, settings.plugin)} failed to start: {said(error)}") from error
+            raise PluginError(
+                f"{self.plugins.entry(kind, settings.plugin)} failed to start: {safe_text(error)}"
+            ) from error
         return made
 
     def _redirect(self, config: Config, plugin: str) -> Config:

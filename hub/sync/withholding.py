@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from hub.api import PluginError, Withholding
-from hub.catalog import FACT_COLUMNS, MORE_MEMORY, canonical_tables, is_out_of_memory, tables_behind, told
+from hub.catalog import FACT_COLUMNS, MORE_MEMORY, canonical_tables, is_out_of_memory, safe_error, tables_behind
 from hub.consent.rules import GROUNDS, rulebook
 from hub.errors import HubError
 from hub.plan.diff import OWN_CODES, Withheld
@@ -147,4 +147,4 @@ _WHOLE_NUMBERS = frozenset(["BIGINT", "INTEGER"])
 def _failed(entry: Entry, code: str, error: Exception) -> PluginError:
     step = MORE_MEMORY if is_out_of_memory(error) else f"Correct {entry.origin}."
     step += " Until then nobody is added, and only who must be is removed."
-    return PluginError(f"{entry}: the check {code} cannot be run: {told(error)}", next_step=step)
+    return PluginError(f"{entry}: the check {code} cannot be run: {safe_error(error)}", next_step=step)

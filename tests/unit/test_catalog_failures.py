@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from hub.catalog import told
+from hub.catalog import safe_error
 from hub.errors import HubError
 
 ODD = "select cast(name as int) as n from (values ('1'), ('Anna Jensen, Storgade 4')) as people(name)"
@@ -34,8 +34,10 @@ def test_what_duckdb_quotes_of_the_data_is_not_told(fail: Callable[[Any], None])
         fail(con)
 
     assert "Anna Jensen" in str(raised.value)
-    assert "Anna" not in told(raised.value)
-    assert told(raised.value).startswith(f"{type(raised.value).__name__}: what DuckDB says of it may quote the data")
+    assert "Anna" not in safe_error(raised.value)
+    assert safe_error(raised.value).startswith(
+        f"{type(raised.value).__name__}: what DuckDB says of it may quote the data"
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,4 +56,4 @@ def test_what_duckdb_quotes_of_the_data_is_not_told(fail: Callable[[Any], None])
     ],
 )
 def test_what_helps_is_told(error: Exception, expected: str) -> None:
-    assert told(error) == expected
+    assert safe_error(error) == expected
