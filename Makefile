@@ -1,8 +1,11 @@
 # Every target sets up .venv by itself. PYTHON names the interpreter to make it from, 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 READY := .venv/ready
 REFERENCE = $(wildcard docs/reference/*.md)
+# Each module is compiled once, whatever the shell says: tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test units lint docs fix bench
 
@@ -35,8 +38,10 @@ fix: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks
 
+# The pip that comes with Python may be years old, which takes twice as long; of what is installed, tests import a quarter.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hub needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(INSTALL) --upgrade pip
+	$(INSTALL) --no-compile -e '.[dev]'
 	touch $@
