@@ -10,7 +10,7 @@
     ├── SourceError        a source's data cannot be used                      its syncs are refused, exit 3
     ├── RefusedError       a guard stopped what looks like an accident         exit 3
     ├── PluginError        a plugin broke the contract                         that sync failed, exit 4
-    └── BusyError          another process holds the client or its catalog     skipped, exit 0
+    └── BusyError          another process holds the client or its catalog     a run is skipped, exit 0
 """
 
 from __future__ import annotations

@@ -5,16 +5,15 @@ from __future__ import annotations
 import sys
 import traceback
 
-from hub.errors import BusyError, ConfigError, HubError, PluginError, RefusedError, SourceError
+from hub.errors import ConfigError, HubError, PluginError, RefusedError, SourceError
 
 _EXIT_CODES: tuple[tuple[type[HubError], int], ...] = (
     (ConfigError, 2),
     (SourceError, 3),
     (RefusedError, 3),
     (PluginError, 4),
-    (BusyError, 0),
 )
-"""Design section 8; every other failure is 1."""
+"""Every other failure is 1; a run that is skipped because another one works is no failure and does not come here."""
 
 
 def exit_code(error: BaseException) -> int:
@@ -27,9 +26,8 @@ def report_failure(error: Exception, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error, file=sys.stderr)
     lines = str(error).splitlines() if isinstance(error, HubError) else [_unexpected(error)]
-    word = "skipped" if isinstance(error, BusyError) else "error"
     for line in lines:
-        sys.stderr.write(f"{word}: {line}\n")
+        sys.stderr.write(f"error: {line}\n")
     next_step = (
         error.next_step if isinstance(error, HubError) else "Run it again with --debug and report what it shows."
     )

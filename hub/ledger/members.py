@@ -30,8 +30,9 @@ class Membership(Store):
     def membership_batches(self, audience_id: int, *, times: bool = False) -> Iterator[pa.RecordBatch]:
         """Yield an audience's members: member_key, state, attributes_hash, data_hash, due_at, ordered by key.
 
-        ``data_hash`` is set for refused members only. ``times`` adds entered_at, delivered_at (the first in this stay)
-        and sent_at (the last that may have arrived). Times are naive UTC. Members that left are not in it.
+        ``data_hash`` is set for members whom the destination refused. ``times`` adds entered_at, delivered_at (the
+        first in this stay) and sent_at (the last that may have arrived). Times are naive UTC. Members that left are
+        not in it.
         """
         sql = queries.load("members")["membership_times_chunk" if times else "membership_chunk"]
         schema = _schema(times=times)

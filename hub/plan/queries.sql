@@ -10,7 +10,7 @@ select c.person_id, $code as code from {cleared} as c semi join {people} using (
 -- name: withhold_refused
 select c.person_id, 'REFUSED' as code from {cleared} as c
 join {membership} as m using (member_key)
-where m.state = 'refused' and m.data_hash is not distinct from c.data_hash
+where (m.state = 'refused' or m.state = 'unknown' and m.data_hash is not null) and m.data_hash is not distinct from c.data_hash
 -- name: withhold_holdout
 -- The first 13 hexadecimal digits of a keyed hash are a number below 2^52, so a share in [0, 1) that is the same in every run.
 select c.person_id, 'HOLDOUT' as code from {cleared} as c
@@ -19,7 +19,7 @@ where ('0x' || left(keyed_hash('holdout:' || $salt || ':' || p.person_ref), 13))
 -- name: withhold_cooldown
 select c.person_id, 'COOLDOWN' as code from {cleared} as c
 left join {membership} as m using (member_key)
-where coalesce(m.state, 'absent') in ('absent', 'refused')
+where (coalesce(m.state, 'absent') in ('absent', 'refused') or m.due_at = 'epoch'::timestamp)
   and c.person_id in (
     select i.person_id from identities as i join last_deliveries as d on d.member_key = i.address_key
     where d.delivered_at > $now::timestamp - $cooldown::interval)
@@ -27,12 +27,12 @@ where coalesce(m.state, 'absent') in ('absent', 'refused')
 -- Orders older than carts: nobody is added who may have bought; whoever is in stays until the orders catch up.
 select c.person_id, 'STALE_SOURCE' as code from {cleared} as c
 left join {membership} as m using (member_key)
-where coalesce(m.state, 'absent') in ('absent', 'refused')
+where (coalesce(m.state, 'absent') in ('absent', 'refused') or m.due_at = 'epoch'::timestamp)
 -- name: withhold_cap
 -- A mail to any address of the person counts, and so does one that an earlier sync of this run is about to send.
 select distinct c.person_id, 'FREQUENCY_CAP' as code from {cleared} as c
 left join {membership} as m using (member_key)
-where coalesce(m.state, 'absent') in ('absent', 'refused')
+where (coalesce(m.state, 'absent') in ('absent', 'refused') or m.due_at = 'epoch'::timestamp)
   and (c.person_id in (
         select i.person_id from identities as i join recent_deliveries as r on r.member_key = i.address_key)
     or c.member_key in (select member_key from recent_deliveries)
@@ -42,7 +42,7 @@ create temporary table {cleared} (member_key varchar, attributes_hash varchar)
 -- name: changes
 -- Who is added, updated or leaves, by one join; who stays as they are is not listed. A removal that waits for its
 -- receipt or for its next attempt is not due; an update waits for the receipt of what was sent before, because a vendor
--- may work on two jobs in any order.
+-- may work on two jobs in any order. Who is unknown and due since the epoch is tried again because somebody said so.
 create temporary table {changes} as
 select member_key, op, waits
 from (
@@ -55,7 +55,7 @@ from (
                 else 'unchanged'
             end
             when m.state is null or m.state in ('absent', 'refused', 'removing') then 'add'
-            when m.state = 'unknown' and $repeatable then 'add'
+            when m.state = 'unknown' and ($repeatable or m.due_at = 'epoch'::timestamp) then 'add'
             when m.state = 'unknown' then 'unchanged'
             when $updates and m.attributes_hash is distinct from c.attributes_hash then 'update'
             when $refresh::interval is not null and m.sent_at <= $now::timestamp - $refresh::interval

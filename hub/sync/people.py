@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC
+from shutil import rmtree
 from typing import Any
 
 from hub.api import Destination, Member, State
 from hub.catalog import normalise_email, normalise_phone
 from hub.consent.rules import CHANNELS
 from hub.deliver import Work, deliver
-from hub.errors import HubError
+from hub.errors import BusyError, ConfigError, HubError
 from hub.keys import keyed_hash
-from hub.ledger import Ledger, NewBlock, Spell
+from hub.ledger import Ledger, NewBlock, Spell, lock
 from hub.ledger.lock import hold
 from hub.sync.explain import open_session
 from hub.sync.wiring import Wiring
@@ -35,16 +36,42 @@ class Receipt:
         return {"addresses": self.addresses, "done": self.done, "open": self.still_open}
 
 
-def addresses_of(wiring: Wiring, person: str) -> list[str]:
-    """Return the address texts of everybody that an e-mail, phone or customer id names, itself included."""
+def named_addresses(wiring: Wiring, person: str) -> list[str]:
+    """Return the address texts that an e-mail, phone or customer id may mean; nobody has to know them.
+
+    Raises:
+        ConfigError: it looks like an e-mail or a phone, is none, and is no customer id that the catalog knows.
+    """
     named = []
     if "@" in person and (email := normalise_email(person)):
         named.append(f"email:{email}")
     elif phone := normalise_phone(person, wiring.client.country):
         named.append(f"phone:{phone}")
+    elif _looks_like_an_address(person) and not _is_known(wiring, person):
+        raise ConfigError(
+            "that is no e-mail address, no phone number and no customer id that hub knows",
+            next_step="write the address alone, such as bo@example.com or +4532123456",
+        )
     systems = {wiring.system_of(source) for source in wiring.live_sources.values()}
     if not named or "@" not in person:
         named += [f"customer:{system}:{person.strip()}" for system in sorted(systems)]
+    return named
+
+
+def _looks_like_an_address(person: str) -> bool:
+    return "@" in person or person.lstrip().startswith("+")
+
+
+def _is_known(wiring: Wiring, person: str) -> bool:
+    if not wiring.catalog.exists:
+        return False
+    with open_session(wiring) as session:
+        return bool(session.find(person))
+
+
+def addresses_of(wiring: Wiring, person: str) -> list[str]:
+    """Return the address texts of everybody that an e-mail, phone or customer id names, itself included."""
+    named = named_addresses(wiring, person)
     if not wiring.catalog.exists:
         return named
     with open_session(wiring) as session:
@@ -60,17 +87,37 @@ def addresses_of(wiring: Wiring, person: str) -> list[str]:
 
 
 def suppress(wiring: Wiring, person: str, *, channel: str = EVERY_CHANNEL, lift: bool = False) -> int:
-    """Block a person's addresses by hand, or lift what only a hand may lift; return how many blocks changed."""
-    keys = [keyed_hash(wiring.key, address) for address in addresses_of(wiring, person)]
+    """Block a person's addresses by hand, or lift what only a hand may lift; return how many blocks changed.
+
+    The address that was named is blocked before anybody else is waited for: it bars the whole person.
+
+    Raises:
+        HubError: that is done, and the person's other addresses could not be looked up.
+    """
+    named = named_addresses(wiring, person)
     with wiring.open_ledger() as ledger:
+        changed = _suppress(wiring, ledger, named, channel, lift=lift)
+        try:
+            others = [each for each in addresses_of(wiring, person) if each not in named]
+        except HubError as error:
+            done = "lifted" if lift else "blocked"
+            raise HubError(
+                f"{done} as named; the person's other addresses cannot be looked up: {error}",
+                next_step=error.next_step,
+            ) from error
+        return changed + _suppress(wiring, ledger, others, channel, lift=lift)
+
+
+def _suppress(wiring: Wiring, ledger: Ledger, addresses: Sequence[str], channel: str, *, lift: bool) -> int:
+    keys = [keyed_hash(wiring.key, address) for address in addresses]
+    if lift:
+        channels = {EVERY_CHANNEL, *CHANNELS.values()} if channel == EVERY_CHANNEL else {channel}
+        changed = sum(ledger.lift(key, each) for key in keys for each in sorted(channels))
+    else:
         now = wiring.around.clock()
-        if lift:
-            channels = {EVERY_CHANNEL, *CHANNELS.values()} if channel == EVERY_CHANNEL else {channel}
-            changed = sum(ledger.lift(key, each) for key in keys for each in sorted(channels))
-        else:
-            changed = ledger.add_blocks(NewBlock(key, channel, "manual", now, "hub suppress") for key in keys)
-        for key in keys:
-            ledger.audit("lift" if lift else "suppress", key, channel)
+        changed = ledger.add_blocks(NewBlock(key, channel, "manual", now, "hub suppress") for key in keys)
+    for key in keys:
+        ledger.audit("lift" if lift else "suppress", key, channel)
     return changed
 
 
@@ -106,32 +153,55 @@ def export(wiring: Wiring, person: str) -> dict[str, Any]:
 def forget(wiring: Wiring, person: str) -> Receipt:
     """Erase a person: blocked by keyed hash, removed at destinations, then wiped from catalog and ledger.
 
-    It works when nobody knows the person, and twice. The blocks come first, so that nothing that happens after
-    brings the person back; what a destination still holds is in the receipt.
+    It works when nobody knows the person, and twice. The blocks come first, before anybody is waited for, so that
+    nothing that happens after brings the person back; what a destination still holds is in the receipt.
+
+    Raises:
+        BusyError: a run works on the client; the address that was named is blocked.
     """
-    with hold(wiring.folder), wiring.open_ledger() as ledger:
-        addresses = addresses_of(wiring, person)
-        keys = [keyed_hash(wiring.key, address) for address in addresses]
-        receipt = Receipt(addresses=len(addresses))
-        now = wiring.around.clock()
-        ledger.add_blocks(NewBlock(key, EVERY_CHANNEL, "erasure", now, "hub forget") for key in keys)
-        receipt.done.append(f"{len(keys)} addresses are blocked by keyed hash: no import brings them back")
-        spells = [spell for spell in ledger.person_state(keys).spells if spell.left_at is None]
-        with ExitStack() as stack:
-            connections = dict(_destinations(wiring, ledger, receipt, stack))
-            reached = [spell for spell in spells if _leave(wiring, ledger, spell, connections, receipt)]
-            _ask_to_forget(wiring, addresses, connections, receipt)
-        if wiring.catalog.exists:
-            with wiring.catalog.writer(now) as writer:
-                report = writer.erase(addresses)
-            receipt.done.append(f"catalog: {sum(report.rows.values())} rows erased and the file written anew")
-        _wipe_cache(wiring)
-        waiting = {spell.member_key for spell in spells} - {spell.member_key for spell in reached}
-        ledger.erase([key for key in keys if key not in waiting])
-        receipt.done.append("ledger: every identifier erased; hashes of blocks and of this request are kept")
-        for key in keys:
-            ledger.audit("forget", key)
-        return receipt
+    named = named_addresses(wiring, person)
+    with wiring.open_ledger() as ledger:
+        _bar(wiring, ledger, named)
+        try:
+            with hold(wiring.folder):
+                # What a run that was killed may have sent counts as held: it has to be taken out too.
+                ledger.recover()
+                return _forget(wiring, ledger, addresses_of(wiring, person))
+        except BusyError as error:
+            raise BusyError(
+                f"nobody adds this person any more, but nothing is erased yet: {error}",
+                next_step="Run it again when that has ended.",
+            ) from error
+
+
+def _bar(wiring: Wiring, ledger: Ledger, addresses: Sequence[str]) -> list[str]:
+    keys = [keyed_hash(wiring.key, address) for address in addresses]
+    now = wiring.around.clock()
+    ledger.add_blocks(NewBlock(key, EVERY_CHANNEL, "erasure", now, "hub forget") for key in keys)
+    return keys
+
+
+def _forget(wiring: Wiring, ledger: Ledger, addresses: Sequence[str]) -> Receipt:
+    keys = _bar(wiring, ledger, addresses)
+    receipt = Receipt(addresses=len(addresses))
+    receipt.done.append(f"{len(keys)} addresses are blocked by keyed hash: no import brings them back")
+    spells = [spell for spell in ledger.person_state(keys).spells if spell.left_at is None]
+    with ExitStack() as stack:
+        connections = dict(_destinations(wiring, ledger, receipt, stack))
+        reached = [spell for spell in spells if _leave(wiring, ledger, spell, connections, receipt)]
+        _ask_to_forget(wiring, addresses, connections, receipt)
+    if wiring.catalog.exists:
+        with wiring.catalog.writer(wiring.around.clock()) as writer:
+            report = writer.erase(addresses)
+        receipt.done.append(f"catalog: {sum(report.rows.values())} rows erased and the file written anew")
+    _wipe_cache(wiring)
+    waiting = {spell.member_key for spell in spells} - {spell.member_key for spell in reached}
+    ledger.erase([key for key in keys if key not in waiting])
+    receipt.done.append("ledger: every identifier erased; hashes of blocks and of this request are kept")
+    _wipe_rehearsal(wiring, receipt)
+    for key in keys:
+        ledger.audit("forget", key)
+    return receipt
 
 
 def _destinations(
@@ -221,6 +291,24 @@ def _wipe_cache(wiring: Wiring) -> None:
     """Empty the connections' caches: a copy of an export may hold the person."""
     for path in sorted((wiring.folder / "cache").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _wipe_rehearsal(wiring: Wiring, receipt: Receipt) -> None:
+    """Empty what ``--sandbox`` keeps of this client: a rehearsal has the person's data too."""
+    folder = wiring.rehearsal
+    if wiring.stand_ins is not None or not folder.exists():
+        return
+    try:
+        with hold(folder):
+            for path in folder.iterdir():
+                if path.is_dir():
+                    rmtree(path)
+                elif path.name != lock.FILE:
+                    path.unlink()
+    except BusyError as error:
+        receipt.still_open.append(f"sandbox: {error}; run this again when that has ended")
+    else:
+        receipt.done.append("sandbox: what rehearsals of this client left is gone")
 
 
 def _spell_json(spell: Spell) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def run_client(wiring: Wiring, options: RunOptions) -> RunNumbers:
         with hold(wiring.folder), wiring.open_ledger() as ledger:
             return _Run(wiring, options, ledger).run()
     except BusyError as error:
-        return _skipped(wiring, error)
+        return skipped(wiring, error)
 
 
 def pull_client(wiring: Wiring, *, force: bool = False) -> RunNumbers:
@@ -88,10 +88,11 @@ def pull_client(wiring: Wiring, *, force: bool = False) -> RunNumbers:
         with hold(wiring.folder), wiring.open_ledger() as ledger:
             return _Run(wiring, RunOptions("pull", deliver=False, force=force), ledger).pull()
     except BusyError as error:
-        return _skipped(wiring, error)
+        return skipped(wiring, error)
 
 
-def _skipped(wiring: Wiring, error: BusyError) -> RunNumbers:
+def skipped(wiring: Wiring, error: BusyError) -> RunNumbers:
+    """Return the numbers of a run that left the client to whoever works on it."""
     return RunNumbers(wiring.client.id, "", status=Status.SKIPPED, trouble=Trouble.of(error))
 
 

@@ -51,10 +51,14 @@ class Wiring:
         state = self.client.open_state()
         if self.stand_ins is None:
             return state
-        folder = state.parent / "sandbox" / self.client.id
-        for made in (folder.parent, folder):
+        for made in (self.rehearsal.parent, self.rehearsal):
             made.mkdir(mode=0o700, exist_ok=True)
-        return folder
+        return self.rehearsal
+
+    @property
+    def rehearsal(self) -> Path:
+        """Return where ``--sandbox`` keeps this client's files."""
+        return self.client.state.parent / "sandbox" / self.client.id
 
     @property
     def named(self) -> str:

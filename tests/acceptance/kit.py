@@ -129,7 +129,14 @@ class Keeper(api.Destination[Settings]):
                 fault = ""
             if fault == "short" and member is members[-1]:
                 return
-            yield api.Member("stranger").delivered() if fault == "stranger" else member.delivered()
+            if fault == "stranger":
+                yield api.Member("stranger").delivered()
+            elif fault == "unknown":
+                yield member.unknown("no answer came")
+            elif fault == "reject" and batch.op is ADD:
+                yield member.rejected("no such address")
+            else:
+                yield member.delivered()
 
     def wait(self):
         """Tell the test that a batch is under way, and let it do something meanwhile."""
@@ -283,7 +290,7 @@ class Done:
 class Customer:
     """A line of the customers' export."""
 
-    number: int
+    number: int | str
     email: str = ""
     says: str = "yes"
     tags: str = ""

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.kit import Agency, only
+import hub.sync.explain
+from hub.ledger.lock import hold
+from tests.acceptance.kit import Agency, only, until
 
 P1, P2, STRANGER = "p1@example.com", "p2@example.com", "stranger@example.org"
 FILE = """
@@ -173,3 +175,74 @@ def test_runs_are_listed_and_shown(people: Agency) -> None:
     assert (listed[0]["command"], listed[0]["status"]) == ("sync", "ok")
     assert people.hub("runs", "show", "acme", newest["run_id"][:8]).json == newest
     people.hub("runs", "show", "acme", "zzzz", expect=2)
+
+
+def test_suppress_blocks_at_once_while_a_pull_holds_the_catalog(
+    people: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub.sync.explain, "WAIT_FOR_CATALOG", 0)
+    with people.wiring().catalog.writer():
+        done = people.hub("suppress", "acme", P1, expect=1)
+
+    assert done.stderr.startswith("error: blocked as named; the person's other addresses cannot be looked up")
+    people.sync()
+    assert P1 not in people.held()
+
+
+def test_forget_blocks_at_once_while_a_run_works_and_erases_afterwards(people: Agency) -> None:
+    with hold(people.state):
+        done = people.hub("forget", "acme", P1, expect=1)
+        people.hub("retire", "acme", "news", "--leave", expect=1)
+
+    assert done.stderr.startswith("error: nobody adds this person any more, but nothing is erased yet: process ")
+    people.sync()
+    assert P1 not in people.held()
+    assert people.hub("forget", "acme", P1, "--json").json["done"]
+
+
+def test_forget_takes_out_whom_a_killed_run_may_have_sent(people: Agency) -> None:
+    late = "p100@example.com"
+    people.shop.people(1, start=100).write()
+    people.fault("wait")
+    run = people.spawn("sync", "acme")
+    until(people.waiting().exists, run)
+    run.kill()
+    run.communicate()
+    assert late in people.held()
+
+    receipt = people.hub("forget", "acme", late, "--json").json
+
+    assert "list, audience 'all': removed" in receipt["done"]
+    assert late not in people.held()
+
+
+def test_forget_empties_what_rehearsals_keep(people: Agency) -> None:
+    rehearsal = people.wiring().rehearsal
+    (rehearsal / "audiences").mkdir(parents=True)
+    (rehearsal / "audiences" / "news.csv").write_text(f"email\n{P1}\n")
+    (rehearsal / "catalog.duckdb").write_text(P1)
+
+    with hold(rehearsal):
+        opened = people.hub("forget", "acme", P1, "--json").json["open"]
+    assert any(line.startswith("sandbox: process ") for line in opened)
+    done = people.hub("forget", "acme", P1, "--json").json["done"]
+
+    assert "sandbox: what rehearsals of this client left is gone" in done
+    assert not files_with(rehearsal, P1)
+
+
+@pytest.mark.parametrize("person", ["P1 <p1@example.com>", "p1 @example.com", "+45 12"])
+@pytest.mark.parametrize("command", ["suppress", "forget", "export"])
+def test_what_looks_like_an_address_and_is_none_is_no_person(people: Agency, command: str, person: str) -> None:
+    done = people.hub(command, "acme", person, expect=2)
+
+    assert done.stderr.startswith("error: that is no e-mail address, no phone number and no customer id that hub knows")
+    assert P1 in people.held()
+
+
+def test_a_customer_id_may_look_like_an_address(people: Agency) -> None:
+    people.shop.of(P2).number = "a @ b"
+    people.shop.write()
+    people.sync()
+
+    assert people.hub("export", "acme", "a @ b").json["catalog"]["people"]

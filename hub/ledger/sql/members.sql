@@ -95,12 +95,14 @@ on conflict (audience_id, member_key) do update set
     data_hash = null, due_at = null, attempts = 0, receipt_id = null, reason = excluded.reason
 
 -- name: add_refused
+-- Whom an earlier attempt may have brought in may still be held, whatever became of this one: the handle is kept.
 insert into membership (audience_id, member_key, state, data_hash, reason)
 values (?, ?, 'x', ?, ?)
 on conflict (audience_id, member_key) do update set
-    state = case when state in ('h', 'r') then state else 'x' end,
-    handle = case when state in ('h', 'r') then handle end,
-    delivered_at = case when state in ('h', 'r') then delivered_at end,
+    state = case when state in ('h', 'r', 'u') then state
+        when state = 'a' and delivered_at is not null then 'u' else 'x' end,
+    handle = case when state in ('h', 'r', 'u') or state = 'a' and delivered_at is not null then handle end,
+    delivered_at = case when state in ('h', 'r', 'u', 'a') then delivered_at end,
     attributes_hash = null, entered_at = null, data_hash = excluded.data_hash, due_at = null, attempts = 0,
     receipt_id = null, reason = excluded.reason
 
@@ -198,13 +200,16 @@ insert into membership (audience_id, member_key, state, handle, entered_at) valu
 on conflict (audience_id, member_key) do nothing
 
 -- name: make_due
--- Who is unknown or refused becomes absent, so that the next run adds them; nobody else changes state.
-update membership set due_at = null, attempts = 0,
-    state = case when (state = 'u' and :unknown) or (state = 'x' and :refused) then 'n' else state end
+-- Who was refused becomes absent, so that the next run adds them. Who is unknown may be held and stays unknown: due at
+-- the beginning of time means that somebody asked for another attempt, however little the destination likes two.
+update membership set attempts = 0,
+    due_at = case when state = 'u' and :unknown then 0 end,
+    data_hash = case when state = 'u' and :unknown then null else data_hash end,
+    state = case when state = 'x' and :refused then 'n' else state end
 where audience_id = :audience_id
   and (due_at is not null or (state = 'u' and :unknown) or (state = 'x' and :refused))
 
 -- name: forgive
--- Members whose refusal was not theirs: absent, and due at the next run.
-update membership set state = 'n', due_at = null, data_hash = null
-where audience_id = :audience_id and state = 'x' and member_key in (select value from json_each(:keys))
+-- Members whose refusal was not theirs: as they were before, and due at the next run.
+update membership set state = case state when 'x' then 'n' else state end, due_at = null, data_hash = null
+where audience_id = :audience_id and state in ('x', 'u') and member_key in (select value from json_each(:keys))
