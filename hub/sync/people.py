@@ -11,7 +11,7 @@ from typing import Any
 
 from hub.api import Destination, Member, State
 from hub.catalog import normalise_email, normalise_phone
-from hub.consent.rules import CHANNELS
+from hub.config.problems import suggest
 from hub.deliver import Work, deliver
 from hub.errors import BusyError, ConfigError, HubError
 from hub.keys import keyed_hash
@@ -21,6 +21,8 @@ from hub.sync.explain import open_session
 from hub.sync.wiring import Wiring
 
 EVERY_CHANNEL = "*"
+BLOCKED_CHANNELS = ("email", "sms", "whatsapp", "ads")
+"""What a hand may block on its own."""
 
 
 @dataclass(slots=True)
@@ -40,14 +42,15 @@ def named_addresses(wiring: Wiring, person: str) -> list[str]:
     """Return the address texts that an e-mail, phone or customer id may mean; nobody has to know them.
 
     Raises:
-        ConfigError: it looks like an e-mail or a phone, is none, and is no customer id that the catalog knows.
+        ConfigError: it is empty, or looks like an e-mail or a phone, is none, and is no customer id that the catalog
+            knows.
     """
     named = []
     if "@" in person and (email := normalise_email(person)):
         named.append(f"email:{email}")
     elif phone := normalise_phone(person, wiring.client.country):
         named.append(f"phone:{phone}")
-    elif _looks_like_an_address(person) and not _is_known(wiring, person):
+    elif not person.strip() or (_looks_like_an_address(person) and not _is_known(wiring, person)):
         raise ConfigError(
             "that is no e-mail address, no phone number and no customer id that hub knows",
             next_step="write the address alone, such as bo@example.com or +4532123456",
@@ -92,8 +95,11 @@ def suppress(wiring: Wiring, person: str, *, channel: str = EVERY_CHANNEL, lift:
     The address that was named is blocked before anybody else is waited for: it bars the whole person.
 
     Raises:
+        ConfigError: there is no such channel.
         HubError: that is done, and the person's other addresses could not be looked up.
     """
+    if channel not in {EVERY_CHANNEL, *BLOCKED_CHANNELS}:
+        raise ConfigError(f"there is no channel {channel!r}; {suggest(channel.lower(), BLOCKED_CHANNELS)}")
     named = named_addresses(wiring, person)
     with wiring.open_ledger() as ledger:
         changed = _suppress(wiring, ledger, named, channel, lift=lift)
@@ -111,7 +117,7 @@ def suppress(wiring: Wiring, person: str, *, channel: str = EVERY_CHANNEL, lift:
 def _suppress(wiring: Wiring, ledger: Ledger, addresses: Sequence[str], channel: str, *, lift: bool) -> int:
     keys = [keyed_hash(wiring.key, address) for address in addresses]
     if lift:
-        channels = {EVERY_CHANNEL, *CHANNELS.values()} if channel == EVERY_CHANNEL else {channel}
+        channels = {EVERY_CHANNEL, *BLOCKED_CHANNELS} if channel == EVERY_CHANNEL else {channel}
         changed = sum(ledger.lift(key, each) for key in keys for each in sorted(channels))
     else:
         now = wiring.around.clock()

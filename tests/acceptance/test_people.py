@@ -231,13 +231,29 @@ def test_forget_empties_what_rehearsals_keep(people: Agency) -> None:
     assert not files_with(rehearsal, P1)
 
 
-@pytest.mark.parametrize("person", ["P1 <p1@example.com>", "p1 @example.com", "+45 12"])
+@pytest.mark.parametrize("person", ["P1 <p1@example.com>", "p1 @example.com", "+45 12", " "])
 @pytest.mark.parametrize("command", ["suppress", "forget", "export"])
 def test_what_looks_like_an_address_and_is_none_is_no_person(people: Agency, command: str, person: str) -> None:
     done = people.hub(command, "acme", person, expect=2)
 
     assert done.stderr.startswith("error: that is no e-mail address, no phone number and no customer id that hub knows")
     assert P1 in people.held()
+
+
+@pytest.mark.parametrize("channel", ["EMAIL", "e-mail", "fax"])
+def test_a_channel_that_nobody_knows_is_not_blocked(people: Agency, channel: str) -> None:
+    done = people.hub("suppress", "acme", P1, "--channel", channel, expect=2)
+
+    assert done.stderr.startswith(f"error: there is no channel {channel!r}; ")
+
+
+def test_a_block_of_every_channel_there_is_can_be_lifted(people: Agency) -> None:
+    for channel in ("email", "sms", "whatsapp", "ads"):
+        people.hub("suppress", "acme", P1, "--channel", channel)
+
+    people.hub("suppress", "acme", P1, "--lift")
+
+    assert people.hub("export", "acme", P1).json["blocks"] == []
 
 
 def test_a_customer_id_may_look_like_an_address(people: Agency) -> None:
