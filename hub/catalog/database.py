@@ -27,7 +27,7 @@ from hub.keys import install_keyed_hash
 from hub.places import silence_permits
 from hub.sql import run
 
-VERSION = "7"
+VERSION = "8"
 LARGE = 2**28
 """From how many bytes of a file on its connections keep memory for what they read next."""
 _HOLDER = re.compile(r"held in (.*?)\.? (?:However|See)|held in (.*?PID \d+\))", re.DOTALL)

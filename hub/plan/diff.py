@@ -223,8 +223,10 @@ def restrict(con: duckdb.DuckDBPyConnection, difference: Difference, wanted: str
     """Leave out additions and updates of members who are not in a table (member_key), and count again."""
     con.execute(QUERIES["restrict"].format(changes=difference.changes, wanted=wanted))
     rows = con.execute(QUERIES["counts"].format(changes=difference.changes)).fetchall()
-    counts = {op: number for op, number, _ in rows}
-    difference.size = replace(difference.size, add=counts.get("add", 0), update=counts.get("update", 0))
+    counts = {op: (number, waiting) for op, number, waiting in rows}
+    (add, waiting_add), (update, waiting_update) = (counts.get(op, (0, 0)) for op in ("add", "update"))
+    difference.size = replace(difference.size, add=add, update=update)
+    difference.waits = waiting_add + waiting_update
 
 
 def _replace(con: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:

@@ -133,6 +133,8 @@ class Keeper(api.Destination[Settings]):
                 yield api.Member("stranger").delivered()
             elif fault == "unknown":
                 yield member.unknown("no answer came")
+            elif fault == "fail":
+                yield member.failed("try later")
             elif fault == "reject" and batch.op is ADD:
                 yield member.rejected("no such address")
             else:

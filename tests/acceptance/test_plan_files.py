@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -127,3 +127,27 @@ def test_what_is_no_plan_file_is_one_line(agency: Agency, text: str | None) -> N
     done = agency.hub("apply", "plan.json", expect=1)
 
     assert "plan.json" in only(told(done))
+
+
+def test_who_withdrew_is_removed_though_all_that_was_planned_waits_and_is_dropped(agency: Agency) -> None:
+    late, held = "p100@example.com", "p1@example.com"
+    agency.change('plugin = "everyone"', 'plugin = "prospects"')
+    agency.shop.people(3).buy("nobody@example.com", START - timedelta(days=3))
+    agency.started()
+    agency.shop.people(1, start=100).write()
+    agency.fault("fail")
+    for _ in range(2):  # the first failure is due again at once
+        agency.sync(expect=4)
+    agency.fault("")
+    agency.hub("plan", "acme", "--out", "plan.json")
+    customers = agency.shop.folder / "customers_export.csv"
+    before = customers.stat()
+    agency.shop.buy(late, datetime.now(UTC))
+    agency.shop.write()
+    os.utime(customers, ns=(before.st_atime_ns, before.st_mtime_ns))
+    agency.hub("pull", "acme")
+    agency.hub("suppress", "acme", held)
+
+    agency.hub("apply", "plan.json")
+
+    assert agency.got(op="remove") == [held]
