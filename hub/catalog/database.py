@@ -17,11 +17,11 @@ import duckdb
 from hub.api import TABLES, Table
 from hub.catalog.blocks import one, quoted, sql
 from hub.catalog.failures import plain_failures
-from hub.catalog.models import CatalogSettings, Given
+from hub.catalog.models import CatalogSettings, Given, OnBlocks
 from hub.catalog.registry import Registry, naive
 from hub.catalog.session import Session
 from hub.catalog.tables import lacking
-from hub.catalog.writer import Writer
+from hub.catalog.writer import Writer, nobody
 from hub.errors import BusyError
 from hub.keys import install_keyed_hash
 from hub.places import silence_permits
@@ -49,8 +49,9 @@ class Derivation(Protocol):
 class Catalog:
     """A client's data in one DuckDB file; deleting the file is always safe.
 
-    ``tables`` are the canonical tables and those that plugins declare. ``pause`` and ``clock`` are what waiting
-    for another process uses.
+    ``tables`` are the canonical tables and those that plugins declare. ``on_refusals`` gets who said no in what is
+    dropped because its source is listed no more, before it is dropped. ``pause`` and ``clock`` are what waiting for
+    another process uses.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Catalog:
         key: bytes,
         *,
         tables: Mapping[str, Table] = TABLES,
+        on_refusals: OnBlocks = nobody,
         pause: Callable[[float], None] = sleep,
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -67,6 +69,7 @@ class Catalog:
         self.settings = settings
         self.key = key
         self.tables = {**TABLES, **tables}
+        self._on_refusals = on_refusals
         self._pause = pause
         self._clock = clock
 
@@ -103,7 +106,7 @@ class Catalog:
         writer = Writer(self.path, self._open_current, con, self.tables, self.settings, instant)
         try:
             with plain_failures():
-                writer.start({} if self._marks_of(con) else self._marks())
+                writer.start({} if self._marks_of(con) else self._marks(), self._on_refusals)
                 yield writer
         finally:
             writer.close()

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from hub.api import Page, Reach, Stream, Table
 from hub.catalog.blocks import one, quoted, sql
+from hub.catalog.consenting import refusals
 from hub.catalog.erasing import Erasure
 from hub.catalog.identity import Identity
 from hub.catalog.loading import Loader, Progress, Task
@@ -26,7 +27,7 @@ from hub.catalog.models import (
     StreamReport,
     Till,
 )
-from hub.catalog.registry import Registry, naive, transaction
+from hub.catalog.registry import Load, Registry, naive, transaction
 from hub.config.models import Guards
 from hub.sql import run
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def _nobody(blocks: Sequence[OptOut]) -> None:
+def nobody(blocks: Sequence[OptOut]) -> None:
     """Take opt-outs and tell nobody."""
 
 
@@ -63,8 +64,11 @@ class Writer:
         self._settings = settings
         self._registry: Registry
 
-    def start(self, marks: Mapping[str, str]) -> None:
-        """Make what a new catalog needs, if these are its marks, and clear up after a process that was killed."""
+    def start(self, marks: Mapping[str, str], on_refusals: OnBlocks) -> None:
+        """Make what a new catalog needs, if these are its marks; drop what no source is listed for, or a kill left.
+
+        ``on_refusals`` gets who said no in what is dropped: nobody reads it again.
+        """
         if marks:
             self.con.begin()
             run(self.con, sql("schema.create"))
@@ -73,9 +77,21 @@ class Writer:
         self._registry = Registry(self.con, self.now)
         known = dict(self._settings.sources)
         with transaction(self.con, self._registry):
-            for load in self._registry.all():
-                if load.state == "reading" or known.get(load.source) != load.system or load.table not in self._tables:
-                    self._drop(load.source, load.stream, load.state)
+            gone = [
+                load
+                for load in self._registry.all()
+                if load.state == "reading" or known.get(load.source) != load.system or load.table not in self._tables
+            ]
+            for load in gone:
+                self._keep_refusals(load, on_refusals)
+            for load in gone:
+                self._drop(load.source, load.stream, load.state)
+
+    def _keep_refusals(self, load: Load, on_refusals: OnBlocks) -> None:
+        if load.table == "consents" and load.state == "visible":
+            values = {"system": load.system, "now": naive(self.now)}
+            if found := refusals(self.con, load.physical, "", load.source, values):
+                on_refusals(found)
 
     def _drop(self, source: str, stream: str, state: str) -> None:
         """Drop the loads of a stream; without its rows its cursor means nothing."""
@@ -106,7 +122,7 @@ class Writer:
         guards: Guards | None = None,
         accept_shrink: Mapping[str, int] | None = None,
         erasures: pa.Table | None = None,
-        on_blocks: OnBlocks = _nobody,
+        on_blocks: OnBlocks = nobody,
         progress: Progress = _quietly,
     ) -> StreamReport:
         """Store the pages of a stream, each with its cursor or not at all.

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from hub.api import Page, Source
 from hub.catalog import safe_error
 from hub.errors import AuthError, HubError, PluginError, SourceError, TransientError
-from hub.keys import keyed_hash
-from hub.ledger import Freshness, Ledger, NewBlock
+from hub.ledger import Freshness, Ledger
 from hub.plan.guards import Guard
 from hub.sync.numbers import SourceNumbers, Status, Trouble
+from hub.sync.opt_outs import keep_opt_outs
 from hub.sync.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -159,11 +159,7 @@ class Puller:
 
     def _write_blocks(self, opt_outs: Sequence[OptOut]) -> None:
         """Write refusals that reading again could not tell, before the page that tells them is stored."""
-        key = self.wiring.key
-        self.ledger.add_blocks(
-            NewBlock(keyed_hash(key, each.address), each.channel, each.reason, _aware(each.recorded_at), each.origin)
-            for each in opt_outs
-        )
+        keep_opt_outs(self.ledger, self.wiring.key, opt_outs)
 
     def _note_freshness(self, name: str, source: Source[Any], numbers: SourceNumbers) -> None:
         """Tell the ledger how far every table reaches, since status reads the ledger alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.api import Capabilities, Config, Destination, Endpoint, Segment, Shop, Source
-from hub.catalog import Catalog, CatalogSettings, safe_text
+from hub.catalog import Catalog, CatalogSettings, OptOut, safe_text
 from hub.config import Client, ConnectionSettings, Where, Workspace, build_config
 from hub.config.problems import suggest
 from hub.errors import ConfigError, PluginError
@@ -22,6 +22,7 @@ from hub.plugins import Plugins
 from hub.secrets import Secrets
 from hub.segments import Definition, SettingsLike, definitions_from
 from hub.sync.lines import open_line
+from hub.sync.opt_outs import keep_opt_outs
 from hub.sync.surroundings import Surroundings
 
 
@@ -87,7 +88,12 @@ class Wiring:
             consent_from=client.consent.sources,
             memory_limit=self.workspace.memory_limit,
         )
-        return Catalog(self.folder, settings, self.key)
+        return Catalog(self.folder, settings, self.key, on_refusals=self._keep_refusals)
+
+    def _keep_refusals(self, opt_outs: Sequence[OptOut]) -> None:
+        """Write down who said no in a source that is listed no more."""
+        with self.open_ledger() as ledger:
+            keep_opt_outs(ledger, self.key, opt_outs)
 
     @property
     def live_sources(self) -> dict[str, ConnectionSettings]:
