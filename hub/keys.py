@@ -16,18 +16,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
+LENGTH = 32
+"""Bytes of a key."""
 _BLOCK = 64
 _HEX_LENGTH = 32
+
+
+def read_key(folder: Path) -> bytes | None:
+    """Return the client's key as its folder has it, None where it has none."""
+    try:
+        return (folder / "key").read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def load_key(folder: Path) -> bytes:
     """Read the client's key from its folder, or make one (32 random bytes, mode 0600)."""
     path = folder / "key"
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        pass
-    key = secrets.token_bytes(32)
+    if (known := read_key(folder)) is not None:
+        return known
+    key = secrets.token_bytes(LENGTH)
     part = path.with_name(f"key.{os.getpid()}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(key)
@@ -35,6 +43,11 @@ def load_key(folder: Path) -> bytes:
         os.fsync(file.fileno())
     part.rename(path)
     return key
+
+
+def fingerprint(key: bytes) -> str:
+    """Return what a key is known again by, and nothing can be computed from."""
+    return sha256(b"key of a client of hub" + key).hexdigest()
 
 
 def keyed_hash(key: bytes, text: str) -> str:

@@ -52,6 +52,10 @@ class Audiences(Store):
         """Note the digest of what the audience was last delivered by."""
         self._write("audience_definition", audience_id, definition=digest)
 
+    def set_purpose(self, audience_id: int, purpose: str) -> None:
+        """Note what the audience is for."""
+        self._write("audience_purpose", audience_id, purpose=purpose)
+
     def set_last_as_of(self, audience_id: int, as_of: datetime) -> None:
         """Note the instant the audience was last delivered for; it never goes back."""
         self._write("audience_as_of", audience_id, as_of=to_micros(as_of))
@@ -114,7 +118,8 @@ class Audiences(Store):
 
 
 def _audience(row: Any) -> Audience:
-    audience_id, sync, destination, name, remote_id, definition, generation, last_as_of, created_at, retired_at = row
+    audience_id, sync, destination, name, remote_id, definition, generation, *times, purpose = row
+    last_as_of, created_at, retired_at = times
     return Audience(
         audience_id,
         sync,
@@ -126,4 +131,5 @@ def _audience(row: Any) -> Audience:
         from_micros(last_as_of),
         from_micros(created_at),
         from_micros(retired_at),
+        purpose,
     )

@@ -30,7 +30,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A list, tag or custom audience at a destination. ``generation`` rises with every change of it."""
+    """A list, tag or custom audience at a destination. ``generation`` rises with every change of it.
+
+    ``purpose`` is what it was last delivered for; None where that was before ledgers knew it.
+    """
 
     audience_id: int
     sync: str
@@ -42,6 +45,7 @@ class Audience:
     last_as_of: datetime | None
     created_at: datetime
     retired_at: datetime | None
+    purpose: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,8 @@ class Delivery:
         """Write down what explains the audience later: who is withheld, held out, and by which definition."""
         difference, target = sync.difference, sync.target
         audience_id = target.audience.audience_id
+        if target.audience.purpose != target.purpose:
+            self.ledger.set_purpose(audience_id, target.purpose)
         if difference.withheld_table is not None:
             names = {"withheld": difference.withheld_table}
             self.ledger.record_withheld(

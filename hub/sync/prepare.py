@@ -26,7 +26,7 @@ from hub.segments import SegmentResult, run_segments
 from hub.sync.adopt import adopt
 from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach, digest_of_segment, fingerprint
 from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble
-from hub.sync.retired import settings_of
+from hub.sync.retired import purpose_of, settings_of
 from hub.sync.target import PreparedSync, Target
 from hub.sync.wiring import Wiring
 from hub.sync.withholding import Withholder, parameters
@@ -211,9 +211,9 @@ class Preparation:
         return sync
 
     def _ended(self, number: int, audience: Audience, destination: Destination[Any]) -> PreparedSync:
-        target = Target(
-            audience.sync, settings_of(audience), destination, audience, destination.purpose, audience.definition or ""
-        )
+        purpose = purpose_of(audience, self.wiring.client, destination)
+        served = destination.serving(purpose)
+        target = Target(audience.sync, settings_of(audience), served, audience, purpose, audience.definition or "")
         difference = self._difference(_RETIRED_FROM + number, target, None, stale=False)
         return self._prepared(target, difference, 0)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from hub.api import Destination
 from hub.config import Client
 from hub.config.models import SyncSettings
 from hub.deliver import Work, deliver
@@ -56,6 +58,14 @@ def retire_missing(wiring: Wiring, ledger: Ledger) -> Retired:
 def settings_of(audience: Audience) -> SyncSettings:
     """Return settings for an audience without a sync, good enough for removals that a record demands."""
     return SyncSettings(segment="", destination=audience.destination, audience=audience.name)
+
+
+def purpose_of(audience: Audience, client: Client, destination: Destination[Any]) -> str:
+    """Return what an audience is for that no running sync keeps: as its paused sync says, else as it was delivered."""
+    for sync in client.syncs.values():
+        if (sync.destination, sync.audience or sync.segment) == (audience.destination, audience.name):
+            return sync.purpose or destination.purpose
+    return audience.purpose or destination.purpose
 
 
 def retired_text(audience: Audience, held: int, client: Client) -> str:

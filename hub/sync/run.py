@@ -21,7 +21,7 @@ from hub.sync.listen import listen
 from hub.sync.numbers import RunNumbers, Status, Trouble
 from hub.sync.prepare import Preparation
 from hub.sync.pull import InterruptedRun, Pulled, Puller
-from hub.sync.retired import Retired, retire_missing
+from hub.sync.retired import Retired, purpose_of, retire_missing
 from hub.sync.target import PreparedSync
 from hub.sync.verdicts import StoredVerdicts
 from hub.sync.wiring import Wiring
@@ -207,7 +207,10 @@ class _Run:
     def _verdicts(self, retired: Retired, destinations: Mapping[str, Destination[Any]]) -> StoredVerdicts:
         """Say what this run will ask of consent, so that it is decided once for everybody."""
         asked = {(sync.purpose, sync.destination) for sync in self._chosen().values()}
-        asked |= {(None, audience.destination) for audience in retired.audiences}
+        asked |= {
+            (purpose_of(each, self.wiring.client, destinations[each.destination]), each.destination)
+            for each in retired.audiences
+        }
         wanted = {
             (purpose or destinations[name].purpose, self.wiring.known_by(name, destinations[name].can))
             for purpose, name in asked

@@ -16,7 +16,7 @@ from hub.config import Client, ConnectionSettings, Where, Workspace, build_confi
 from hub.config.problems import suggest
 from hub.errors import ConfigError, PluginError
 from hub.http import Limiter
-from hub.keys import load_key
+from hub.keys import LENGTH, fingerprint, load_key, read_key
 from hub.ledger import Ledger
 from hub.plugins import Plugins
 from hub.secrets import Secrets
@@ -68,8 +68,30 @@ class Wiring:
 
     @cached_property
     def key(self) -> bytes:
-        """Return the client's key."""
-        return load_key(self.folder)
+        """Return the client's key, made where the client is new.
+
+        Raises:
+            ConfigError: it is not the key that the ledger was written with, whose hashes would mean nobody.
+        """
+        with self.open_ledger() as ledger:
+            memory = ledger.memory("")
+            known, found = memory.get("key"), read_key(self.folder)
+            wrong = None
+            if found is None:
+                wrong = "is missing" if known else None
+            elif len(found) != LENGTH:
+                wrong = "is damaged"
+            elif known and known != fingerprint(found):
+                wrong = "is not the one that the ledger was written with"
+            if wrong:
+                raise ConfigError(
+                    f"{self.folder / 'key'} {wrong}: nobody who is blocked or a member would be known again",
+                    next_step="put the key back from your backup, the one that belongs to ledger.sqlite",
+                )
+            key = load_key(self.folder)
+            if not known:
+                memory.set("key", fingerprint(key))
+        return key
 
     def open_ledger(self) -> Ledger:
         """Open the client's ledger."""

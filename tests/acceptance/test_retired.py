@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.acceptance.kit import CLIENT, Agency, only, told
 
 P1 = "p1@example.com"
@@ -93,3 +95,21 @@ def test_a_segment_that_left_while_a_sync_names_it_is_a_mistake(running: Agency)
 
     assert "'all'" in only(told(running.hub("sync", "acme", expect=2)))
     assert len(running.held()) == 20
+
+
+@pytest.mark.parametrize("how", ["paused", "deleted"])
+def test_an_audience_that_no_sync_keeps_is_judged_by_what_it_was_for(agency: Agency, how: str) -> None:
+    agency.change('country = "DK"', 'country = "US"')
+    for customer in agency.shop.people(4).customers:
+        customer.country = "US"
+    agency.add('purpose = "ads"\n')
+    agency.add('[consent]\nus_ads_mode = "opt_out"\n')
+    agency.started()
+    assert len(agency.held()) == 4
+    agency.change(SYNC + 'purpose = "ads"\n', SYNC + 'purpose = "ads"\nenabled = false\n' if how == "paused" else "")
+    agency.sync()
+
+    agency.hub("suppress", "acme", P1, "--channel", "ads")
+    agency.sync()
+
+    assert agency.held() == {"p2@example.com", "p3@example.com", "p4@example.com"}

@@ -3,15 +3,18 @@ insert into audiences (sync, destination, name, created_at) values (:sync, :dest
 on conflict (destination, name) do nothing
 
 -- name: audience_by_name
-select audience_id, sync, destination, name, remote_id, definition, generation, last_as_of, created_at, retired_at
+select audience_id, sync, destination, name, remote_id, definition, generation, last_as_of, created_at, retired_at,
+    purpose
 from audiences where destination = :destination and name = :name
 
 -- name: audience_by_id
-select audience_id, sync, destination, name, remote_id, definition, generation, last_as_of, created_at, retired_at
+select audience_id, sync, destination, name, remote_id, definition, generation, last_as_of, created_at, retired_at,
+    purpose
 from audiences where audience_id = :audience_id
 
 -- name: audience_list
-select audience_id, sync, destination, name, remote_id, definition, generation, last_as_of, created_at, retired_at
+select audience_id, sync, destination, name, remote_id, definition, generation, last_as_of, created_at, retired_at,
+    purpose
 from audiences order by audience_id
 
 -- name: audience_take_over
@@ -65,3 +68,6 @@ delete from membership where audience_id = :audience_id
 insert into spells (audience_id, member_key, entered_at, delivered_at, sent_at, left_at)
 select audience_id, member_key, entered_at, delivered_at, sent_at, :now
 from membership where audience_id = :audience_id and sent_at is not null
+
+-- name: audience_purpose
+update audiences set purpose = :purpose where audience_id = :audience_id and purpose is not :purpose
