@@ -191,6 +191,10 @@ def _forget(wiring: Wiring, ledger: Ledger, addresses: Sequence[str]) -> Receipt
     keys = _bar(wiring, ledger, addresses)
     receipt = Receipt(addresses=len(addresses))
     receipt.done.append(f"{len(keys)} addresses are blocked by keyed hash: no import brings them back")
+    if all(address.startswith("customer:") for address in addresses):
+        receipt.still_open.append(
+            "no e-mail and no phone of that customer is known: if the shop has one, pull and run this again, or name it"
+        )
     spells = [spell for spell in ledger.person_state(keys).spells if spell.left_at is None]
     with ExitStack() as stack:
         connections = dict(_destinations(wiring, ledger, receipt, stack))

@@ -240,6 +240,14 @@ def test_what_looks_like_an_address_and_is_none_is_no_person(people: Agency, com
     assert P1 in people.held()
 
 
+def test_forget_says_when_nothing_but_a_customer_id_is_known(people: Agency) -> None:
+    opened = people.hub("forget", "acme", "4711", "--json").json["open"]
+    assert any(line.startswith("no e-mail and no phone of that customer is known") for line in opened)
+
+    opened = people.hub("forget", "acme", "1001", "--json").json["open"]
+    assert not any(line.startswith("no e-mail") for line in opened)
+
+
 @pytest.mark.parametrize("channel", ["EMAIL", "e-mail", "fax"])
 def test_a_channel_that_nobody_knows_is_not_blocked(people: Agency, channel: str) -> None:
     done = people.hub("suppress", "acme", P1, "--channel", channel, expect=2)
