@@ -310,6 +310,48 @@ def test_the_plainest_checkouts_export_is_recognised(shop: CsvShop) -> None:
     assert shop.read("carts").column("carts", "cart_id") == ["1"]
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "ID,First Name,Last Name,Email,Accepts Email Marketing,Created At,Total Spent,Total Orders,Tags",
+        "First Name,Last Name,Email,Accepts Marketing,Created At",
+        f"{CURRENT},Created at",
+        f"{CURRENT},Completed at",
+        f"{OLDER},Created At,Completed at",
+        f"{OLDEST},Created at",
+    ],
+)
+def test_a_customers_export_with_a_column_of_times_stays_a_customers_export(shop: CsvShop, header: str) -> None:
+    tick = "accepts_email_marketing" if "Accepts Email Marketing" in header else "accepts_marketing"
+    shop.write("exports/c.csv", file_of(header, line(header, email="a@x.dk", **{tick: "yes"})))
+
+    read = shop.read("customers")
+
+    assert read.column("customers", "email") == ["a@x.dk"]
+    assert read.column("consents", "status") == ["subscribed"]
+    assert shop.read("carts").pages == 0
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Id,Customer Email,Created at,Completed at,Total",
+        "Name,Email,Accepts Marketing,Created At,Total Price,Lineitem name",
+        "Checkout ID,Email,Phone,Created At,Total",
+        "Id,Email,Accepts SMS Marketing,Created at,Abandoned Checkout URL",
+    ],
+)
+def test_a_checkouts_export_is_not_taken_for_customers(shop: CsvShop, header: str) -> None:
+    cells = {"id": "1", "checkout_id": "1", "name": "1", "email": "a@x.dk", "customer_email": "a@x.dk"}
+    has = {name.lower().replace(" ", "_") for name in header.split(",")}
+    given = {name: cell for name, cell in cells.items() if name in has}
+    times = {name: "2026-11-20 10:00:00 +0000" for name in ("created_at",) if name in has}
+    shop.write("exports/k.csv", file_of(header, line(header, **given, **times)))
+
+    assert shop.read("carts").column("carts", "email") == ["a@x.dk"]
+    assert shop.read("customers").pages == 0
+
+
 def test_a_klaviyo_list_gives_dated_consents(shop: CsvShop) -> None:
     header = "Email,Email Marketing Consent,Email Marketing Consent Timestamp,First Name"
     rows = (

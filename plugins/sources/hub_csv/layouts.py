@@ -9,7 +9,7 @@ the fields' names and the macros of ``macros.sql``; what a column's kind demands
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +241,8 @@ SHOPIFY_CHECKOUTS = Layout(
         "Recovery URL",
         "Recovery Status",
         "Recovered at",
-        "Completed at",
         "Checkout ID",
     ),
-    together=("Email", "Created at"),
     unless=("Financial Status", "Paid at", "Fulfillment Status", "Refunded Amount", "Outstanding Balance"),
     needs=(("id", "name"), ("email", "phone"), ("created",)),
     fields={
@@ -378,5 +376,15 @@ MAILCHIMP_AUDIENCE = Layout(
     ),
 )
 
-LAYOUTS = (KLAVIYO_LIST, MAILCHIMP_AUDIENCE, SHOPIFY_ORDERS, SHOPIFY_CHECKOUTS, SHOPIFY_CUSTOMERS)
+# Some checkouts exports have no header of their own; these may stand in a customers export too, which comes first.
+PLAIN_CHECKOUTS = replace(SHOPIFY_CHECKOUTS, known_by=("Completed at",), together=("Email", "Created at"))
+
+LAYOUTS = (
+    KLAVIYO_LIST,
+    MAILCHIMP_AUDIENCE,
+    SHOPIFY_ORDERS,
+    SHOPIFY_CHECKOUTS,
+    SHOPIFY_CUSTOMERS,
+    PLAIN_CHECKOUTS,
+)
 """The layouts, the most particular first."""
