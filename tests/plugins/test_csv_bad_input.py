@@ -87,6 +87,30 @@ def test_a_big_file_numbers_its_broken_records_right_by_a_second_look(shop: CsvS
     ]
 
 
+@pytest.mark.parametrize("place", [0, 50, 100])
+@pytest.mark.parametrize("note", ["x" * 3_000_000, '"' + "x, y\n" * 600_000 + '"'])
+def test_a_record_that_is_too_long_is_rejected_alone(shop: CsvShop, note: str, place: int) -> None:
+    records = [f"{n},a{n}@x.dk,yes,short" for n in range(100)]
+    records.insert(place, f"900,long@x.dk,yes,{note}")
+    shop.write("exports/c.csv", "\n".join(("Customer ID,Email,Accepts Email Marketing,Note", *records)) + "\n")
+
+    read = shop.read("customers")
+
+    assert len(read.tables["customers"]) == len(read.tables["consents"]) == 100
+    assert [(reject.record, reject.reason) for reject in read.rejected] == [(place + 1, "longer than 2 MB")]
+
+
+def test_a_query_rejects_a_record_that_is_too_long_alone(shop: CsvShop) -> None:
+    shop.write("p.csv", f"id,name,price\n1,x,5\n2,{'x' * 3_000_000},5\n3,z,5\n")
+
+    read = shop.mapped(
+        {"path": "p.csv", "table": "products", "query": "select id as product_id, name as title from file"}
+    )
+
+    assert read.column("products", "product_id") == ["1", "3"]
+    assert [reject.reason for reject in read.rejected] == ["longer than 2 MB"]
+
+
 def test_a_rejected_order_takes_its_lines_with_it(shop: CsvShop) -> None:
     broken = GOOD.format(n=1).replace("100.00", "-5")
     shop.write("exports/o.csv", "\n".join((HEADER, broken, "#1,a@x.dk,,,,,Sock,1,", GOOD.format(n=2))))

@@ -45,9 +45,10 @@ select * from ({rows}) where _reason is not null
 
 -- name: rejects
 -- A record is told once per column that it lacks or has too many; the first or the last of these has the number.
-select line, any_value(error_type)::varchar, any_value(csv_line),
+-- One that is too long is told without a column.
+select line, any_value(error_type)::varchar, any_value(csv_line), coalesce(
     case when any_value(error_type) = 'MISSING COLUMNS' then arg_min(error_message, column_idx)
-        else arg_max(error_message, column_idx) end
+        else arg_max(error_message, column_idx) end, any_value(error_message))
 from {table} group by line order by line
 
 -- name: unreadable
