@@ -100,6 +100,16 @@ def test_a_record_that_is_too_long_is_rejected_alone(shop: CsvShop, note: str, p
     assert [(reject.record, reject.reason) for reject in read.rejected] == [(place + 1, "longer than 2 MB")]
 
 
+@pytest.mark.parametrize("note", ["x" * 200_000, '"' + "x, y\n" * 40_000 + '"'])
+def test_a_long_note_in_the_first_record_is_read(shop: CsvShop, note: str) -> None:
+    shop.write("exports/c.csv", f"Customer ID,Email,Accepts Email Marketing,Note\n1,a@x.dk,yes,{note}\n")
+
+    read = shop.read("customers")
+
+    assert read.column("customers", "email") == ["a@x.dk"]
+    assert read.rejected == []
+
+
 def test_a_query_rejects_a_record_that_is_too_long_alone(shop: CsvShop) -> None:
     shop.write("p.csv", f"id,name,price\n1,x,5\n2,{'x' * 3_000_000},5\n3,z,5\n")
 
@@ -148,6 +158,27 @@ def test_a_header_without_rows_is_one_clear_error(shop: CsvShop) -> None:
     shop.write("exports/o.csv", "\ufeff" + HEADER + "\r\n\r\n")
 
     assert str(failure_of(shop)) == "exports/o.csv has a header and no rows"
+
+
+@pytest.mark.parametrize("rows", ['""\n', ",,\n,,\n", '"",""\r\n'])
+def test_rows_of_empty_cells_are_no_rows(shop: CsvShop, rows: str) -> None:
+    shop.write("exports/o.csv", f"{HEADER}\n{rows}")
+
+    assert str(failure_of(shop)) == "exports/o.csv has a header and no rows"
+
+
+def test_a_blank_first_line_is_no_open_quote(shop: CsvShop) -> None:
+    shop.write("exports/o.csv", f"\n{HEADER}\n{GOOD.format(n=1)}\n")
+
+    assert "quote" not in str(failure_of(shop))
+
+
+@pytest.mark.parametrize("rows", [1, 5_000, 50_000])
+def test_a_quote_never_closed_in_the_header_is_said(shop: CsvShop, rows: int) -> None:
+    lines = (GOOD.format(n=n) for n in range(rows))
+    shop.write("exports/o.csv", "\n".join((HEADER.replace("Email", '"Email'), *lines)))
+
+    assert str(failure_of(shop)) == "exports/o.csv has a quote in its header that is never closed"
 
 
 def test_a_missing_column_names_the_closest_header(shop: CsvShop) -> None:
@@ -215,6 +246,31 @@ def test_utf16_is_recognised(shop: CsvShop) -> None:
     assert "utf-16" in str(failure.next_step)
     read = shop.mapped({**PRODUCTS, "encoding": "utf-16"})
     assert read.column("products", "product_id") == ["1"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_its_mark_is_recognised_too(shop: CsvShop, encoding: str) -> None:
+    shop.write("p.csv", "id,name,price\n1,x,5\n".encode(encoding))
+
+    assert "utf-16" in str(failure_of(shop, "products", {"files": [PRODUCTS]}).next_step)
+
+
+def test_a_zero_byte_is_told_with_its_line(shop: CsvShop) -> None:
+    shop.write("p.csv", "id,name,price\n1,x,5\n2,y\0,5\n")
+
+    failure = failure_of(shop, "products", {"files": [PRODUCTS]})
+
+    assert str(failure) == "p.csv holds a zero byte in line 3, which no text has"
+    assert "utf-16" not in str(failure.next_step)
+
+
+def test_a_packed_file_named_csv_is_told_as_what_it_is(shop: CsvShop) -> None:
+    shop.write("p.csv", gzip.compress(b"id,name,price\n1,x,5\n"))
+
+    failure = failure_of(shop, "products", {"files": [PRODUCTS]})
+
+    assert str(failure) == "p.csv is packed with gzip, not CSV text"
+    assert ".csv.gz" in str(failure.next_step)
 
 
 @pytest.mark.parametrize("cut", [10, -20])

@@ -23,6 +23,7 @@ from typing import IO
 from hub import api
 
 SAMPLE = 1 << 20
+LINE = 1 << 16
 DELIMITERS = (",", ";", "\t", "|")
 SUFFIXES = (".csv", ".csv.gz", ".zip")
 _QUOTED = re.compile(r'"[^"]*"')
@@ -170,9 +171,13 @@ def open_file(found: Found, *, encoding: str, delimiter: str | None, expected: f
     if not text.strip("\ufeff\r\n\t ,;|"):
         raise api.SourceError(f"{found.label} is empty", next_step="Export the file again.")
     chosen = delimiter or max(DELIMITERS, key=lambda sign: _score(text, sign, expected))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=chosen)
-    header = tuple(cell.strip() for cell in next(reader))
-    if len(sample) < SAMPLE and not any(any(row) for row in reader):
+    header, rest = _header(text, chosen)
+    if header is None or (not rest and text.count('"') % 2):
+        raise api.SourceError(
+            f"{found.label} has a quote in its header that is never closed",
+            next_step="Export the file again, or close the quote in the first line.",
+        )
+    if len(sample) < SAMPLE and not rest.strip(f'\r\n"{chosen}'):
         raise api.SourceError(
             f"{found.label} has a header and no rows",
             next_step="Export the file again; delete it if there is really nothing to export.",
@@ -193,18 +198,31 @@ def _sample(found: Found) -> bytes:
             f"{found.label} is a workbook or an archive, not CSV text",
             next_step="Save it as CSV (UTF-8); an archive needs a name that ends in .zip.",
         )
+    if sample.startswith(b"\x1f\x8b"):
+        raise api.SourceError(
+            f"{found.label} is packed with gzip, not CSV text",
+            next_step="Let its name end in .csv.gz, or unpack it.",
+        )
     return sample
 
 
 def _decoded(found: Found, sample: bytes, encoding: str) -> str:
     is_utf8 = codecs.lookup(encoding).name in {"utf-8", "utf-8-sig", "ascii"}
+    # Of UTF-16 every other byte is zero, about, where the letters are Latin.
+    utf16 = sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or sample.count(0) * 4 > len(sample)
+    if is_utf8 and not utf16 and b"\0" in sample:
+        line = sample.count(b"\n", 0, sample.index(0)) + 1
+        raise api.SourceError(
+            f"{found.label} holds a zero byte in line {line}, which no text has",
+            next_step="Export or copy the file again: it may be damaged.",
+        )
+    if is_utf8 and utf16:
+        raise wrong_encoding(found, encoding, "line 1", utf16=True)
     try:
-        if is_utf8 and b"\0" in sample:
-            raise UnicodeDecodeError("utf-8", sample, sample.index(0), sample.index(0) + 1, "zero byte")
         text = codecs.getincrementaldecoder("utf-8-sig" if is_utf8 else encoding)().decode(sample, len(sample) < SAMPLE)
     except UnicodeError as error:
         line = sample.count(b"\n", 0, getattr(error, "start", 0)) + 1
-        raise wrong_encoding(found, encoding, f"line {line}", utf16=b"\0" in sample) from error
+        raise wrong_encoding(found, encoding, f"line {line}", utf16=utf16) from error
     return text
 
 
@@ -217,9 +235,22 @@ def wrong_encoding(found: Found, encoding: str, place: str, *, utf16: bool = Fal
     )
 
 
+def _header(text: str, delimiter: str) -> tuple[tuple[str, ...] | None, str]:
+    """Return the header's cells and the text after it; None for a header longer than Python reads."""
+    lines = io.StringIO(text, newline="")
+    try:
+        header = tuple(cell.strip() for cell in next(csv.reader(lines, delimiter=delimiter), ()))
+    except csv.Error:
+        return None, ""
+    # The rest is not read record by record: a note in it may be longer than Python takes, and DuckDB takes it.
+    return header, lines.read()
+
+
 def _score(text: str, delimiter: str, expected: frozenset[str]) -> tuple[int, int]:
-    header = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-    known = sum(cell.strip().casefold() in expected for cell in header)
+    # With a quote left open the first line still tells the delimiter.
+    whole, _ = _header(text, delimiter)
+    header = _header(text[:LINE].splitlines()[0], delimiter)[0] or () if whole is None else whole
+    known = sum(cell.casefold() in expected for cell in header)
     return known, len(header)
 
 
