@@ -272,6 +272,11 @@ def test_a_failing_query_does_not_show_what_the_file_holds(shop: CsvShop) -> Non
         ({"query": "select 1"}, "names its own columns"),
         ({"encoding": "utf-99"}, "no encoding"),
         ({"delimeter": ";"}, "Extra inputs"),
+        ({"date_format": "%Q"}, "'%Q' is no format of dates; write it like %d/%m/%Y"),
+        ({"date_format": "%d/%m/%"}, "is no format of dates"),
+        ({"date_format": ""}, "names no part of a date"),
+        ({"date_format": "dd/mm/yyyy"}, "'dd/mm/yyyy' names no part of a date; write it like %d/%m/%Y"),
+        ({"date_format": "100%%"}, "names no part of a date"),
     ],
 )
 def test_a_wrong_mapping_is_an_error_that_says_what_is_right(shop: CsvShop, more: dict[str, object], says: str) -> None:

@@ -6,6 +6,7 @@ import difflib
 from datetime import datetime
 from typing import Literal
 
+import duckdb
 from pydantic import ConfigDict, field_validator, model_validator
 
 from hub import api
@@ -100,6 +101,21 @@ class FileMapping(api.Config):
             "".encode(value)
         except LookupError:
             raise ValueError(f"'{value}' is no encoding; write utf-8, cp1252, latin-1 or utf-16") from None
+        return value
+
+    @field_validator("date_format")
+    @classmethod
+    def _readable_format(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        example = "write it like %d/%m/%Y %H:%M"
+        if "%" not in value.replace("%%", ""):
+            raise ValueError(f"'{value}' names no part of a date; {example}")
+        try:
+            with duckdb.connect() as con:
+                con.execute("select try_strptime('', $1)", [value])
+        except duckdb.Error:
+            raise ValueError(f"'{value}' is no format of dates; {example}") from None
         return value
 
     @model_validator(mode="after")
