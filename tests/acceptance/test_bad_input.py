@@ -236,6 +236,17 @@ def test_a_file_that_may_not_be_read_fails_its_source(running: Agency) -> None:
     assert len(agency.held()) == 20
 
 
+@pytest.mark.parametrize("folder", ["exports", "exports/acme"])
+def test_a_folder_that_may_not_be_read_fails_its_source(running: Agency, folder: str) -> None:
+    agency = running
+    (agency.folder / folder).chmod(0)
+
+    done = agency.process("sync", "acme", "--json", expect=3, preamble=WITHOUT_PRIVILEGES)
+
+    assert "exports/acme cannot be looked up (PermissionError)" in only(done.json["sources"])["error"]["text"]
+    assert len(agency.held()) == 20
+
+
 def test_rejected_rows_are_shown_with_file_record_and_reason(agency: Agency) -> None:
     agency.shop.people(4)
     for number in range(40):

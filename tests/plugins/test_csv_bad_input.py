@@ -298,6 +298,13 @@ def test_a_missing_file_and_a_missing_folder_say_where_to_put_them(shop: CsvShop
     assert str(failure_of(shop)) == "there is no folder exports"
 
 
+def test_a_path_that_the_system_refuses_is_one_clear_error(shop: CsvShop) -> None:
+    path = "x" * 5000
+
+    assert "cannot be looked up" in str(failure_of(shop, "products", {"files": [{**PRODUCTS, "path": path}]}))
+    assert "cannot be looked up" in str(failure_of(shop, settings={"folder": path}))
+
+
 def test_files_that_vanished_are_an_error_not_an_empty_shop(shop: CsvShop) -> None:
     path = shop.write("exports/o.csv", HEADER + "\n" + GOOD.format(n=1))
     cursor = shop.read("orders").cursor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from datetime import datetime
+from pathlib import PurePath
 from typing import Literal
 
 import duckdb
@@ -81,6 +82,15 @@ class FileMapping(api.Config):
     consent_date: datetime | None = api.Field(
         default=None, description="Date of consents that carry none; default: the file's time"
     )
+
+    @field_validator("path")
+    @classmethod
+    def _names_files(cls, value: str) -> str:
+        if not PurePath(value).name:
+            raise ValueError(f"'{value}' is a folder; write a file or a pattern such as till/*.csv")
+        if any("**" in part and part != "**" for part in PurePath(value).parts):
+            raise ValueError(f"'{value}' has ** beside other letters; write till/**/*.csv to look into all folders")
+        return value
 
     @field_validator("table")
     @classmethod

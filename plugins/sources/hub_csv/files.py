@@ -10,10 +10,12 @@ import codecs
 import csv
 import gzip
 import io
+import os
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -78,39 +80,62 @@ def in_folder(folder: Path, workspace: Path, *, recursive: bool) -> list[Found]:
     """List the CSV files of a folder.
 
     Raises:
-        SourceError: the folder does not exist.
+        SourceError: the folder does not exist, or hub may not look into it.
     """
-    if not folder.is_dir():
-        raise api.SourceError(
-            f"there is no folder {label_of(folder, workspace)}",
-            next_step="Make the folder and put the shop's exports into it, or correct `folder`.",
-        )
-    paths = sorted(path for path in (folder.rglob("*") if recursive else folder.glob("*")) if _is_export(path, folder))
-    return [found for path in paths for found in _members(path, workspace)]
+    with _reachable(label_of(folder, workspace)):
+        if not folder.is_dir():
+            raise api.SourceError(
+                f"there is no folder {label_of(folder, workspace)}",
+                next_step="Make the folder and put the shop's exports into it, or correct `folder`.",
+            )
+        paths = sorted(path for path in _listed(folder, recursive=recursive) if _is_export(path))
+        return [found for path in paths for found in _members(path, workspace)]
 
 
 def by_pattern(pattern: str, workspace: Path) -> list[Found]:
     """List the files that a mapping's path names.
 
     Raises:
-        SourceError: there is none.
+        SourceError: there is none, or hub may not look for it.
     """
     start = Path(pattern)
     root, rest = (Path(start.anchor), start.relative_to(start.anchor)) if start.is_absolute() else (workspace, start)
     exact = root / rest
-    paths = [exact] if exact.is_file() else sorted(path for path in root.glob(rest.as_posix()) if path.is_file())
-    if not paths:
+    with _reachable(pattern):
+        paths = [exact] if exact.is_file() else sorted(path for path in root.glob(rest.as_posix()) if path.is_file())
+        if not paths:
+            raise api.SourceError(
+                f"no file matches {pattern}",
+                next_step="Put the file there, or correct `path` (it is relative to the workspace).",
+            )
+        return [found for path in paths for found in _members(path, workspace)]
+
+
+@contextmanager
+def _reachable(label: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
         raise api.SourceError(
-            f"no file matches {pattern}",
-            next_step="Put the file there, or correct `path` (it is relative to the workspace).",
-        )
-    return [found for path in paths for found in _members(path, workspace)]
+            f"{label} cannot be looked up ({type(error).__name__})",
+            next_step="Check the path, and that hub may read it and every folder on the way to it.",
+        ) from error
 
 
-def _is_export(path: Path, folder: Path) -> bool:
-    parts = path.relative_to(folder).parts
-    hidden = any(part.startswith((".", "~$", "__MACOSX")) for part in parts)
-    return not hidden and path.name.lower().endswith(SUFFIXES) and path.is_file()
+def _listed(folder: Path, *, recursive: bool) -> list[Path]:
+    """Return what a folder holds; OSError for a folder that hub may not list, which pathlib takes for empty."""
+    paths = [path for path in (folder.rglob("*") if recursive else folder.glob("*")) if not _is_hidden(path, folder)]
+    for each in (folder, *(path for path in paths if recursive and path.is_dir())):
+        os.scandir(each).close()
+    return paths
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith((".", "~$", "__MACOSX")) for part in path.relative_to(folder).parts)
+
+
+def _is_export(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES) and path.is_file()
 
 
 def _members(path: Path, workspace: Path) -> Iterator[Found]:
