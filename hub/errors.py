@@ -15,6 +15,10 @@
 
 from __future__ import annotations
 
+import traceback
+
+UNEXPECTED_STEP = "Run it again with --debug and report what it shows."
+
 
 class HubError(Exception):
     """Be the base of everything hub raises on purpose.
@@ -73,3 +77,10 @@ class PluginError(HubError):
 
 class BusyError(HubError):
     """Another process works on this client or holds its catalog."""
+
+
+def unexpected(error: Exception) -> str:
+    """Name an error of hub's own making by its kind and place: its text might hold someone's data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {frames[-1].name} ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"hub failed unexpectedly: {type(error).__name__}{place}"

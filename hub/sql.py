@@ -36,6 +36,11 @@ def run(
     return con
 
 
+def quoted(identifier: str) -> str:
+    """Return an identifier in double quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
 def digest_of(columns: str) -> str:
     """Return SQL that tells a set of rows from any other by these columns, in whatever order the rows are read."""
     return f"concat_ws(':', count(*), sum(hash({columns})), bit_xor(hash('mixed', {columns})))"

@@ -12,10 +12,12 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from hub.sql import run
+from hub.sql import quoted, run
 
 if TYPE_CHECKING:
     import duckdb
+
+__all__ = ["one", "quoted", "sql"]
 
 _HEADER = re.compile(r"^-- name: ([a-z0-9_]+)\s*$", re.MULTILINE)
 
@@ -38,11 +40,6 @@ def sql(name: str, /, **identifiers: str) -> str:
     for identifier, value in identifiers.items():
         text = text.replace(f"{{{identifier}}}", value)
     return text
-
-
-def quoted(identifier: str) -> str:
-    """Return an identifier in double quotes."""
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def one(con: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any] | None = None) -> tuple[Any, ...] | None:

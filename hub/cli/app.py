@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -25,7 +26,7 @@ from hub.cli import (
     segments,
     sync,
 )
-from hub.cli.failures import report_failure
+from hub.cli.failures import report_failure, tell_faults
 from hub.cli.group import HubGroup
 
 WIRING = "Wire a client"
@@ -97,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
-        app([argument for argument in given if argument != "--debug"], prog_name="hub")
+        with tell_faults() if debug else nullcontext():
+            app([argument for argument in given if argument != "--debug"], prog_name="hub")
     except Exception as error:  # noqa: BLE001  # users see one line; --debug shows the rest
         sys.exit(report_failure(error, debug=debug))

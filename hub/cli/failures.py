@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from hub.errors import ConfigError, HubError, PluginError, RefusedError, SourceError
+from hub.errors import UNEXPECTED_STEP, ConfigError, HubError, PluginError, RefusedError, SourceError, unexpected
 
 _EXIT_CODES: tuple[tuple[type[HubError], int], ...] = (
     (ConfigError, 2),
@@ -21,6 +24,20 @@ def exit_code(error: BaseException) -> int:
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
 
 
+@contextmanager
+def tell_faults() -> Iterator[None]:
+    """Show on standard error also where failures come from that do not end the command."""
+    log, handler = logging.getLogger("hub"), logging.StreamHandler(sys.stderr)
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+        log.removeHandler(handler)
+
+
 def report_failure(error: Exception, *, debug: bool) -> int:
     """Write a failure to standard error and return the exit code."""
     if debug:
@@ -28,19 +45,15 @@ def report_failure(error: Exception, *, debug: bool) -> int:
     lines = str(error).splitlines() if isinstance(error, HubError) else [_unexpected(error)]
     for line in lines:
         sys.stderr.write(f"error: {line}\n")
-    next_step = (
-        error.next_step if isinstance(error, HubError) else "Run it again with --debug and report what it shows."
-    )
+    next_step = error.next_step if isinstance(error, HubError) else UNEXPECTED_STEP
     if next_step:
         sys.stderr.write(f"next: {next_step}\n")
     return exit_code(error)
 
 
 def _unexpected(error: Exception) -> str:
-    """Name an error of hub's own making by its kind and place: its text might hold someone's data."""
+    """Say what the system refused, and of which file, else where hub failed."""
     if isinstance(error, OSError) and error.strerror:
         file = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{file}"
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" in {frames[-1].name} ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"hub failed unexpectedly: {type(error).__name__}{place}"
+    return unexpected(error)

@@ -118,6 +118,18 @@ class SyncSettings(Config):
             check_cron(value)
         return value
 
+    @field_validator("attributes")
+    @classmethod
+    def _are_columns(cls, value: dict[str, str]) -> dict[str, str]:
+        seen: dict[bytes, str] = {}
+        for theirs in value:
+            if not theirs or "\0" in theirs:
+                raise ValueError(f"{theirs!r} cannot be the name of an attribute")
+            other = seen.setdefault(as_column(theirs), theirs)
+            if other != theirs:
+                raise ValueError(f"{other!r} and {theirs!r} differ in case only; hub takes them for the same name")
+        return value
+
     @model_validator(mode="after")
     def _adopts_by_id(self) -> SyncSettings:
         if self.adopt and self.audience_id is None:
@@ -245,6 +257,11 @@ class ClientModel(Config):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"{value!r} is not an IANA time zone; write one such as Europe/Copenhagen") from None
         return value
+
+
+def as_column(name: str) -> bytes:
+    """Return what is equal for names that DuckDB takes for the same column: it heeds no case of the letters A to Z."""
+    return name.encode().lower()
 
 
 def check_cron(expression: str) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hub.catalog import FACT_COLUMNS
-from hub.config.models import SyncSettings
+from hub.config.models import SyncSettings, as_column
 from hub.config.problems import suggest
 from hub.consent.cleared import Cleared
 from hub.errors import ConfigError
 from hub.segments import SegmentResult
-from hub.sql import digest_of
+from hub.sql import digest_of, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,6 +33,7 @@ PEOPLE_COLUMNS = frozenset(
         "customer_id",
     ]
 )
+_ADDRESSES = {"email": "c.email", "phone": "c.phone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +69,21 @@ class Attributes:
 
 def _unnamed(result: SegmentResult, usable: Sequence[str] | None) -> tuple[str, ...]:
     if usable is None:
-        return (*result.evidence, "first_name")
+        known = {as_column(name) for name in result.evidence}
+        return result.evidence if as_column("first_name") in known else (*result.evidence, "first_name")
     return tuple(name for name in ("country",) if name in usable)
 
 
 def fingerprint(cleared: Cleared, attributes: Attributes, segment_table: str) -> str:
     """Return what tells these members and their attributes from any others, without making a table of them."""
     names = "|".join(theirs for theirs, _, _ in attributes.columns)
-    columns = ", ".join(f'{alias}."{ours}"' for _, alias, ours in attributes.columns)
+    columns = ", ".join(f"{alias}.{quoted(ours)}" for _, alias, ours in attributes.columns)
     return f"{cleared.digest(columns, _joins(attributes, segment_table))} {names}"
 
 
 def digest_of_segment(con: duckdb.DuckDBPyConnection, attributes: Attributes, segment_table: str) -> str:
     """Return what tells a segment's members and what it says of them from any others."""
-    columns = ["person_id", *(f'"{ours}"' for _, alias, ours in attributes.columns if alias == "s")]
+    columns = ["person_id", *(quoted(ours) for _, alias, ours in attributes.columns if alias == "s")]
     [(digest,)] = con.execute(f"select {digest_of(', '.join(columns))} from {segment_table}").fetchall()
     return f"{digest} {attributes.columns}"
 
@@ -92,12 +94,25 @@ def attach(cleared: Cleared, attributes: Attributes, segment_table: str) -> Clea
     The hash covers identifiers and attributes; the data hash, which decides whether a refused member is worth
     another try, is the same.
     """
-    columns = [f'{alias}."{ours}" as "a_{theirs}"' for theirs, alias, ours in attributes.columns]
-    fields = ["'email': c.email", "'phone': c.phone"]
-    fields += [f"""'{theirs.replace("'", "''")}': {alias}."{ours}\"""" for theirs, alias, ours in attributes.columns]
-    digest = f"md5(cast({{{', '.join(fields)}}} as varchar))"
+    values = [(theirs, f"{alias}.{quoted(ours)}") for theirs, alias, ours in attributes.columns]
+    columns = [f"{value} as {quoted(f'a_{theirs}')}" for theirs, value in values]
+    told = ", ".join(f"{_text(name)}: {value}" for name, value in [*_ADDRESSES.items(), *_apart(values)])
+    digest = f"md5(cast({{{told}}} as varchar))"
     columns += [f"{digest} as attributes_hash", f"{digest} as data_hash"]
     return cleared.attach(", ".join(columns), _joins(attributes, segment_table))
+
+
+def _apart(values: Sequence[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Return the attributes under names that no address has. Who changes a name changes every member's hash."""
+    addresses = {as_column(name) for name in _ADDRESSES}
+    if addresses.isdisjoint(as_column(theirs) for theirs, _ in values):
+        return values
+    return [(f"a_{theirs}", value) for theirs, value in values]
+
+
+def _text(value: str) -> str:
+    """Return a text in single quotes."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _joins(attributes: Attributes, segment_table: str) -> str:

@@ -25,6 +25,7 @@ from hub.plan.guards import Guard, Held, watch
 from hub.segments import SegmentResult, run_segments
 from hub.sync.adopt import adopt
 from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach, digest_of_segment, fingerprint
+from hub.sync.faults import failure_of_one
 from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble
 from hub.sync.retired import purpose_of, settings_of
 from hub.sync.target import PreparedSync, Target
@@ -34,8 +35,8 @@ from hub.sync.withholding import Withholder, parameters
 if TYPE_CHECKING:
     from hub.catalog import Session
 
-_RETIRED_FROM = 10_000
-"""Where the numbers of audiences without a sync begin, in the names of temporary tables."""
+_RETIRED_FROM, _FAILED_FROM = 10_000, 20_000
+"""Where the numbers of audiences without a sync, and of syncs that failed, begin in the names of temporary tables."""
 
 _NO_DELIVERIES = pa.table({"member_key": pa.array([], pa.string()), "delivered_at": pa.array([], pa.timestamp("us"))})
 
@@ -160,14 +161,14 @@ class Preparation:
             return self._failed(number, target, error)
         try:
             sync = self._sync(number, target, self._withheld(target))
-        except PluginError as error:
-            return self._failed(number, target, error)
+        except Exception as error:  # noqa: BLE001  # one sync's failure keeps no other from its removals
+            return self._failed(number, target, failure_of_one(error))
         sync.numbers.notes += [note] if note else []
         return sync
 
     def _failed(self, number: int, target: Target, error: HubError) -> PreparedSync:
         """Return a sync of which nothing goes but removals that a record demands."""
-        sync = self._prepared(target, self._difference(number, target, None, stale=False), 0)
+        sync = self._prepared(target, self._difference(_FAILED_FROM + number, target, None, stale=False), 0)
         sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(error)
         return sync
 
