@@ -75,8 +75,8 @@ class Catalog:
 
     @property
     def exists(self) -> bool:
-        """Tell whether there is a catalog."""
-        return self.path.exists()
+        """Tell whether there is a catalog; an empty file, as a full disk leaves it, is none."""
+        return self.path.exists() and self.path.stat().st_size > 0
 
     @property
     def is_readable(self) -> bool:
@@ -84,12 +84,12 @@ class Catalog:
         if not self.exists:
             return False
         try:
-            with plain_failures():
-                con = self._connect(read_only=True, wait=0.0)
+            con = self._connect(read_only=True, wait=0.0)
         except BusyError:  # whoever opens it next waits, and is told
             return True
         try:
-            return self._marks_of(con) == self._marks()
+            with plain_failures(self.path):
+                return self._marks_of(con) == self._marks()
         finally:
             con.close()
 
@@ -105,7 +105,7 @@ class Catalog:
         con = self._open_current()
         writer = Writer(self.path, self._open_current, con, self.tables, self.settings, instant)
         try:
-            with plain_failures():
+            with plain_failures(self.path):
                 writer.start({} if self._marks_of(con) else self._marks(), self._on_refusals)
                 yield writer
         finally:
@@ -124,7 +124,7 @@ class Catalog:
         """
         con = self._open_ready(now, wait, derive)
         try:
-            with plain_failures():
+            with plain_failures(self.path):
                 self._prepare(con, writing=False)
                 yield Session(con, self.tables, self.settings, as_of, now)
         finally:
@@ -158,7 +158,7 @@ class Catalog:
         except BusyError:
             return
         try:
-            with plain_failures():
+            with plain_failures(self.path):
                 if not derive.is_missing(con, naive(now)):
                     return
                 self._prepare(con, writing=False)
@@ -202,6 +202,8 @@ class Catalog:
         return {"version": VERSION, "reading": sha256(json.dumps(money).encode()).hexdigest()}
 
     def _open_current(self) -> duckdb.DuckDBPyConnection:
+        if not self.exists:
+            self.delete()  # DuckDB takes an empty file for a broken one
         con = self._connect(read_only=False, wait=0.0)
         if self._marks_of(con) not in ({}, self._marks()):
             con.close()
@@ -232,9 +234,10 @@ class Catalog:
         while True:
             try:
                 return duckdb.connect(self.path, read_only=read_only, config=self._config())
-            except (duckdb.IOException, duckdb.ConnectionException) as error:
+            except duckdb.Error as error:
                 if not _is_busy(error):
-                    raise
+                    with plain_failures(self.path):
+                        raise
                 if self._clock() >= deadline:
                     raise BusyError(
                         f"the catalog {self.path.name} is held by {_holder(error)}",
@@ -269,7 +272,8 @@ class Catalog:
 
 def _is_busy(error: Exception) -> bool:
     text = str(error)
-    return "lock" in text.lower() or "different configuration" in text
+    busy = isinstance(error, duckdb.IOException | duckdb.ConnectionException)
+    return busy and ("lock" in text.lower() or "different configuration" in text)
 
 
 def _holder(error: Exception) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 
@@ -11,11 +13,12 @@ from hub.errors import HubError
 
 MORE_MEMORY = "Set a larger memory_limit in hub.toml, or make room on the disk it spills to."
 _RAN_OUT = "the catalog ran out of memory"
+_DAMAGED = re.compile(r"not a valid DuckDB database file|Could not read enough bytes|Corrupt database file")
 _QUOTE_VALUES = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException)
 
 
 class CatalogFailedError(HubError):
-    """Memory or disk do not suffice for a catalog."""
+    """Memory or disk do not suffice for a catalog, or its file is damaged."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -42,18 +45,23 @@ def safe_error(error: Exception) -> str:
 
 
 @contextmanager
-def plain_failures() -> Iterator[None]:
-    """Say in words that memory or disk do not suffice for a catalog.
+def plain_failures(path: Path = Path("catalog.duckdb")) -> Iterator[None]:
+    """Say in words that memory or disk do not suffice for a catalog, or that its file is damaged.
 
     Raises:
         CatalogFailedError: what was done in the context ran out of memory, or could not read or write the file.
     """
     try:
         yield
-    except (duckdb.OutOfMemoryException, duckdb.IOException, OSError) as error:
+    except (duckdb.Error, OSError) as error:
         if is_out_of_memory(error):
             raise CatalogFailedError(_RAN_OUT, next_step=MORE_MEMORY) from error
         first = str(error).partition("\n")[0]
+        if _DAMAGED.search(first):
+            raise CatalogFailedError(
+                f"the catalog {path} is damaged",
+                next_step="Delete that file, which is safe, then run `hub pull CLIENT`.",
+            ) from error
         if first.startswith("IO Error"):
             raise CatalogFailedError(
                 f"the catalog cannot be read or written: {first}",
