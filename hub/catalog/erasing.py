@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from hub.api import Kind, Table
 from hub.catalog.blocks import one, quoted, sql
+from hub.catalog.mentions import SHORTEST_ID
 from hub.catalog.models import ErasureReport
 from hub.catalog.registry import Load, Registry
 from hub.catalog.tables import held, own_key
@@ -16,7 +17,6 @@ from hub.catalog.tables import held, own_key
 if TYPE_CHECKING:
     import duckdb
 
-_SHORTEST_ID = 4
 _NATIONAL_DIGITS = 8
 
 
@@ -180,4 +180,4 @@ def _spellings(kind: str, value: str) -> list[str]:
             return [value]
     if kind == "phone":
         return [value[-_NATIONAL_DIGITS:]]
-    return [value] if kind == "customer" and len(value) >= _SHORTEST_ID else []
+    return [value] if kind == "customer" and len(value) >= SHORTEST_ID else []

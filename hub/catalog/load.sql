@@ -80,6 +80,25 @@ select distinct '{kind}' as kind, {column} as value from {target} where {column}
 delete from {target} as t where exists (
     select 1 from erased_here as e where ({match}) and not coalesce({own_time} > e.recorded_at, false))
 
+-- name: noted
+select rowid, concat_ws(chr(10), _note[1], _note[4]), [{columns}]::varchar[] from {target}
+where _note is not null and rowid > $after order by rowid limit $limit
+
+-- name: create_erased_places
+create or replace temporary table erased_places(place bigint, recorded_at timestamp)
+
+-- name: add_erased_places
+insert into erased_places
+select m.place, max(e.recorded_at) from mentions as m join erasures as e on e.address_key = keyed_hash(m.address)
+group by all
+
+-- name: erased_places
+select place from erased_places
+
+-- name: drop_erased_places
+delete from {target} as t where exists (
+    select 1 from erased_places as e where e.place = t.rowid and not coalesce({own_time} > e.recorded_at, false))
+
 -- name: has_erased
 select exists (select 1 from erased_here)
 

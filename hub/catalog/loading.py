@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hub.api import Page, Reject, Stream, Table
 from hub.catalog.blocks import one, quoted, sql
 from hub.catalog.consenting import refusals, show_addresses, withdrawals
-from hub.catalog.erased import drop_erased
+from hub.catalog.erased import drop_erased, drop_erased_noted, erased_among
 from hub.catalog.leaving import Departures, ShrunkError
 from hub.catalog.models import OnBlocks, OptOut, Shrink, StreamReport
 from hub.catalog.pages import to_arrow
@@ -58,6 +59,7 @@ class Loader:
         self.task = task
         self.report = StreamReport()
         self._staged: dict[str, Load] = {}
+        self._unusable = Counter[str]()
         self._cursor: Any = None
 
     def run(self, pages: Iterable[Page]) -> StreamReport:
@@ -99,8 +101,7 @@ class Loader:
                 )
 
     def _store(self, page: Page, snapshot: bool, rejected: list[tuple[Any, ...]]) -> None:
-        for reject in page.rejected:
-            self._reject(reject)
+        self._take_unread(page.rejected)
         known = len(self.registry.all())
         tables = {name: to_arrow(rows) for name, rows in page.tables.items()}
         loads = {name: self._load_of(name, snapshot, rows.schema.names) for name, rows in tables.items()}
@@ -168,7 +169,11 @@ class Loader:
         return target
 
     def _take_rejected(self, load: Load, target: str, rejected: list[tuple[Any, ...]]) -> int:
-        task = self.task
+        """Put the rows that cannot be used aside, but for those of erased people; return how many there were."""
+        task, dropped = self.task, 0
+        if task.has_erasures:
+            dropped = drop_erased_noted(self.con, self.tables[load.table], target, task.system)
+            self.report.dropped += dropped
         who = {"source": task.source, "stream": task.name, "load_id": load.load_id, "table": load.table}
         kept = one(self.con, sql("reading.keep_rejected", target=target), who)
         count = int(kept[0]) if kept else 0
@@ -176,7 +181,8 @@ class Loader:
             rejected += self._rejected_of([load.load_id])
             self.con.execute(sql("reading.drop_rejected", target=target))
             self.report.rejected[load.table] = self.report.rejected.get(load.table, 0) + count
-        return count
+        self._unusable[load.table] += count + dropped
+        return count + dropped
 
     def _settle(self, page: Page, loads: Mapping[str, Load], fresh: Mapping[str, str]) -> None:
         """Put what was read in the place of what it replaces."""
@@ -278,7 +284,7 @@ class Loader:
     def _judge_snapshot(self, rejected: list[tuple[Any, ...]]) -> None:
         ids = [load.load_id for load in self._staged.values()]
         rejected += self._rejected_of(ids)
-        for name, refused in self.report.rejected.items():
+        for name, refused in self._unusable.items():
             self._judge(name, refused, self.report.read.get(name, 0), minimum=0)
 
     def _judge(self, name: str, refused: int, count: int, *, minimum: int) -> None:
@@ -294,10 +300,19 @@ class Loader:
         values = {"loads": load_ids, "limit": _KEPT_AFTER_FAILURE}
         return self.con.execute(sql("schema.rejected_of_loads"), values).fetchall()
 
-    def _reject(self, reject: Reject) -> None:
+    def _take_unread(self, rejects: Sequence[Reject]) -> None:
+        """Keep what the source itself could not read, but for what names erased people."""
+        erased = erased_among(self.con, rejects, self.task.system) if self.task.has_erasures and rejects else set()
+        self.report.dropped += len(erased)
+        for place, reject in enumerate(rejects):
+            load = self._load_of(reject.table, self.task.stream.kind == "snapshot")
+            self.report.read[reject.table] = self.report.read.get(reject.table, 0) + 1
+            self._unusable[reject.table] += 1
+            if place not in erased:
+                self._reject(load, reject)
+
+    def _reject(self, load: Load, reject: Reject) -> None:
         self.report.rejected[reject.table] = self.report.rejected.get(reject.table, 0) + 1
-        self.report.read[reject.table] = self.report.read.get(reject.table, 0) + 1
-        load = self._load_of(reject.table, self.task.stream.kind == "snapshot")
         self._insert_rejected(load.load_id, (reject.table, reject.origin, reject.record, reject.reason, reject.raw))
 
     def _insert_rejected(self, load_id: int | None, row: tuple[Any, ...]) -> None:
@@ -317,11 +332,13 @@ class Loader:
             self.con.execute(sql("schema.forget_rejected"), {"source": self.task.source, "stream": self.task.name})
 
     def _discard_staged(self) -> None:
-        if self._staged:
+        staged = {name: load for name, load in self._staged.items() if self.registry.knows(load)}
+        if staged:
             with transaction(self.con, self.registry):
-                for load in self._staged.values():
-                    if self.registry.knows(load):
-                        self.registry.drop(load)
+                # Counted though nothing of them is stored: their bytes are in the file.
+                self._drop_erased({name: load.physical for name, load in staged.items()})
+                for load in staged.values():
+                    self.registry.drop(load)
 
     def _drop_erased(self, fresh: Mapping[str, str]) -> None:
         if not self.task.has_erasures:

@@ -45,7 +45,11 @@ def _quietly(done: int, total: int | None) -> None:
 
 
 class Writer:
-    """The catalog opened for writing; made by ``Catalog.writer``."""
+    """The catalog opened for writing; made by ``Catalog.writer``.
+
+    ``has_dropped`` tells that rows of erased people were read since the file was last written anew. They were dropped,
+    also where the load failed, but their bytes may be in the file until ``erase`` writes it anew.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Writer:
     ) -> None:
         self.con = con
         self.now = now
+        self.has_dropped = False
         self._path = path
         self._reopen = reopen
         self._tables = tables
@@ -150,9 +155,11 @@ class Writer:
             on_blocks,
             progress,
         )
+        loader = Loader(self.con, self._tables, self._registry, task)
         try:
-            return Loader(self.con, self._tables, self._registry, task).run(pages)
+            return loader.run(pages)
         finally:
+            self.has_dropped |= loader.report.dropped > 0
             if has_erasures:
                 self.con.unregister("erasures")
 
@@ -215,6 +222,7 @@ class Writer:
         self.con.close()
         fresh.replace(self._path)
         self._path.with_name(self._path.name + ".wal").unlink(missing_ok=True)
+        self.has_dropped = False
         self.con = self._reopen()
         self._registry = Registry(self.con, self.now)
 

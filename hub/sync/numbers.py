@@ -53,12 +53,11 @@ class Trouble:
 
 @dataclass(slots=True)
 class SourceNumbers:
-    """What a pull got from one source; ``dropped`` are rows of people who were erased."""
+    """What a pull got from one source."""
 
     name: str
     status: Status = Status.OK
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
-    dropped: int = 0
     notes: list[str] = field(default_factory=list)
     trouble: Trouble | None = None
 

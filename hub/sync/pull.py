@@ -63,7 +63,7 @@ class Puller:
         if self._erased:
             # Erased at the other side: their blocks are written, what is held about them goes now.
             self.writer.erase(self._erased)
-        if any(numbers.dropped for numbers in pulled.sources):
+        if self.writer.has_dropped:
             # Rows that were read and dropped leave their bytes behind: whoever was erased must not be in the file.
             self.writer.erase(())
         report = self.writer.rebuild()
@@ -118,7 +118,6 @@ class Puller:
                 numbers.notes.append(
                     f"{rejected:,} of {read:,} rows of {table} cannot be used: see `hub rejected {self.wiring.named}`"
                 )
-        numbers.dropped += report.dropped
         if report.dropped:
             numbers.notes.append(f"{report.dropped} rows of people who were erased were dropped")
         numbers.notes += report.notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 import hub.sync.explain
 from hub.ledger.lock import hold
-from tests.acceptance.kit import Agency, only, until
+from tests.acceptance.kit import Agency, Shop, only, until
 
 P1, P2, STRANGER = "p1@example.com", "p2@example.com", "stranger@example.org"
 FILE = """
@@ -126,6 +127,71 @@ def test_a_forgotten_person_is_in_no_file_and_does_not_come_back(people: Agency)
         assert not files_with(place, P1)
     assert people.hub("explain", "acme", P1, "--json").json == []
     assert P2 in people.held()
+
+
+def order_without_a_date(shop: Shop, person: str) -> None:
+    shop.buy(person, datetime.now(UTC), 70)
+    shop.orders[-1]["Created at"] = "31/31/2026"
+    shop.write()
+
+
+def customer_with_a_field_too_many(shop: Shop, person: str) -> None:
+    with (shop.folder / "customers_export.csv").open("a", encoding="utf-8") as file:
+        file.write(f"'{1001 if person == P1 else 2002},Ada,,{person.upper()},yes,DK,,0,0,,one too many\n")
+
+
+def customer_with_nothing_but_a_phone(shop: Shop, person: str) -> None:
+    with (shop.folder / "customers_export.csv").open("a", encoding="utf-8") as file:
+        file.write(f",Ada,,,yes,DK,{'(32) 12-34-56' if person == P1 else person},0,0,,one too many\n")
+
+
+BROKEN = [order_without_a_date, customer_with_a_field_too_many, customer_with_nothing_but_a_phone]
+TRACES = (P1, "32123456", "32) 12-34-56")
+
+
+@pytest.mark.parametrize("give_broken", BROKEN)
+def test_a_broken_row_of_a_forgotten_person_is_dropped(
+    people: Agency, give_broken: Callable[[Shop, str], None]
+) -> None:
+    people.add("[guards]\nmax_rejected = 1")
+    people.hub("forget", "acme", P1)
+    people.shop.customers = [each for each in people.shop.customers if each.email != P1]
+    people.shop.orders = [each for each in people.shop.orders if each["Email"] != P1]
+    people.shop.write()
+
+    give_broken(people.shop, P1)
+    give_broken(people.shop, STRANGER)
+    pulled = people.hub("pull", "acme", "--json").json
+
+    assert not files_with(people.state, *TRACES)
+    assert "1 rows of people who were erased were dropped" in only(pulled["sources"])["notes"]
+    assert STRANGER in people.hub("rejected", "acme", "--raw", "--json").stdout.lower()
+
+
+@pytest.mark.parametrize("give_broken", BROKEN)
+def test_a_forgotten_person_is_in_no_file_after_an_export_that_is_refused(
+    people: Agency, give_broken: Callable[[Shop, str], None]
+) -> None:
+    people.hub("forget", "acme", P1)
+
+    give_broken(people.shop, P1)
+    pulled = people.hub("pull", "acme", "--json", expect=3).json
+
+    assert "max_rejected" in only(pulled["sources"])["error"]["text"]
+    assert not files_with(people.state, *TRACES)
+
+
+def test_a_forgotten_person_is_in_no_file_after_an_export_that_shrank(people: Agency) -> None:
+    people.add("[guards]\nmax_rejected = 1")
+    people.hub("forget", "acme", P1)
+    people.shop.customers = [people.shop.of(P1)]
+    people.shop.write()
+
+    customer_with_a_field_too_many(people.shop, P1)
+    pulled = people.hub("pull", "acme", "--json", expect=3).json
+
+    assert "shrank" in only(pulled["sources"])["error"]["text"]
+    assert not files_with(people.state, *TRACES)
 
 
 def test_forget_works_for_a_stranger_and_twice(people: Agency) -> None:

@@ -11,7 +11,8 @@ import pytest
 from hub.api import TABLES, Column, Kind, Page, Reject, Stream, Table
 from hub.catalog import Catalog, CatalogSettings
 from hub.config.models import ConsentFrom
-from tests.catalog_shop import ALL, KEY, NOW, Shop, days, order
+from hub.errors import SourceError
+from tests.catalog_shop import ALL, KEY, NOW, Shop, days, erasure, order
 
 POINTS = Table(
     "loyalty.points",
@@ -233,3 +234,63 @@ def test_events_of_a_persons_browser_go_also_where_none_of_them_may_be_attribute
     assert [row["event_id"] for row in held["events"]] == ["1", "2"]
     assert report.rows["events"] == 2
     assert shop.ask("select event_id from events") == [("3",)]
+
+
+ERASED = ["email:erasmus@x.example", "email:søren@xn--bcher-kva.example", "phone:+4520123456", "customer:shop:8812345"]
+NAMING = [
+    "7;Erasmus <ERASMUS@x.example>;y",
+    "7|erasmus@x.example|y",
+    "{'email': 'erasmus@x.example.'}",
+    '{"email": "s\\u00f8ren@b\\u00fccher.example"}',
+    '{"phone": "+45 20 12 34 56"}',
+    "7,20123456,100",
+    "7,0045 20123456,SE",
+    "7,(20) 12-34-56,100",
+    '{"customer":{"id":"gid://shopify/Customer/8812345"}}',
+    "'8812345,Ada",
+]
+NOT_NAMING = ["7;other@x.example", "erasmus@x.example.org", "20123457", "88123456", "a8812345", "2026-11-21 12:00", ""]
+
+
+def test_what_a_source_could_not_read_is_dropped_where_it_names_an_erased_person(shop: Shop) -> None:
+    rejects = [Reject("orders", "a.csv", "broken", raw, place) for place, raw in enumerate([*NAMING, *NOT_NAMING])]
+
+    report = shop.load(
+        Page({}, rejected=rejects), guards=_lenient(), erasures=erasure(ERASED, days(1)), kind="snapshot"
+    )
+
+    assert report.dropped == len(NAMING)
+    assert report.rejected == {"orders": len(NOT_NAMING)}
+    with shop.session() as session:
+        assert [row.raw for row in session.rejected()] == NOT_NAMING
+
+
+def test_a_row_that_cannot_be_used_is_dropped_by_any_address_unless_its_own_time_is_later(shop: Shop) -> None:
+    bad = {"status": "?"}
+    rows = {
+        "customers": [{"customer_id": "8812345", "gender": "x", "created_at": "never"}],
+        "orders": [
+            order("1", 11, phone="20 12 34 56", **bad),
+            order("2", 9, phone="20 12 34 56", **bad),
+            order("3", 11, email="b@x.example", **bad),
+        ],
+        "order_lines": [
+            {"order_id": "3", "line": "1", "quantity": "many", "_raw": "3,1,many,erasmus@x.example"},
+            {"order_id": "3", "line": "2", "quantity": "many", "_raw": "3,2,many,b@x.example"},
+        ],
+        "consents": [
+            {"subject": "Erasmus@x.example", "channel": "email", "status": "subscribed", "recorded_at": "31/31/2026"}
+        ],
+    }
+
+    for kind in ("changes", "snapshot"):
+        report = shop.load(rows, guards=_lenient(), erasures=erasure(ERASED, days(10)), kind=kind, stream=kind)
+        assert (report.dropped, report.rejected) == (4, {"orders": 2, "order_lines": 1})
+
+
+def test_broken_rows_count_for_the_guard_whoever_is_in_them(shop: Shop) -> None:
+    rows = [{"customer_id": str(number)} for number in range(10)]
+    rejects = [Reject("customers", "a.csv", "broken", "8812345")]
+
+    with pytest.raises(SourceError, match="1 of 11 rows of customers cannot be used"):
+        shop.load(Page({"customers": rows}, rejected=rejects), erasures=erasure(ERASED, days(1)), kind="snapshot")
