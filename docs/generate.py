@@ -366,8 +366,10 @@ _GUARDS = {
         "As for removals.",
     ),
     "older-than-last-run": (
-        "`--as-of` is older than the last run that delivered to this audience. Only the sandbox lets it through.",
-        "Leave `--as-of` out, or use it with `hub plan`.",
+        "`--as-of`, or the machine's clock, is older than the last run that delivered to this audience. For an older "
+        "`--as-of` only the sandbox lets it through.",
+        "Leave `--as-of` out, or use it with `hub plan`. If the last run was for an instant still to come, because the "
+        "clock was wrong: `hub sync CLIENT --only SYNC --force`.",
     ),
     "additions": (
         "More than `max_additions` of the audience, and more than {always} people, would be added.",

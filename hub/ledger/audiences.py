@@ -56,9 +56,9 @@ class Audiences(Store):
         """Note what the audience is for."""
         self._write("audience_purpose", audience_id, purpose=purpose)
 
-    def set_last_as_of(self, audience_id: int, as_of: datetime) -> None:
-        """Note the instant the audience was last delivered for; it never goes back."""
-        self._write("audience_as_of", audience_id, as_of=to_micros(as_of))
+    def set_last_as_of(self, audience_id: int, as_of: datetime, *, back: bool = False) -> None:
+        """Note the instant the audience was last delivered for; it goes back only where the last one was wrong."""
+        self._write("audience_as_of_back" if back else "audience_as_of", audience_id, as_of=to_micros(as_of))
 
     def is_settled(self, audience_id: int, mark: str) -> bool:
         """Tell whether the audience was settled with this mark, has not changed since, and nobody is due again."""

@@ -70,6 +70,11 @@ class Runs(Store):
         row = self._one(queries.load("runs")["one_run"], {"run_id": run_id})
         return _run(row) if row else None
 
+    def began_before(self, run_id: str) -> datetime | None:
+        """Return when the run before this one began, as the clock was then."""
+        row = self._one(queries.load("runs")["began_before"], {"run_id": run_id})
+        return from_micros(row[0]) if row else None
+
     def recover(self) -> int:
         """Settle what a dead process left open, and return how many batches that were.
 

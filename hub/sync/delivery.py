@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hub.api import Op
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hub.sync.run import Prepared
 
 _KEYS_AT_ONCE = 20_000
+_INSTANT = "%Y-%m-%d %H:%M:%S UTC"
 
 
 class Delivery:
@@ -30,6 +31,7 @@ class Delivery:
         self.run, self.ask = run, ask
         self.around, self.ledger = run.wiring.around, run.ledger
         self.con = run.session.con
+        self.as_of = run.session.as_of.replace(tzinfo=UTC)
         self.stopped: dict[str, str] = {}
 
     def deliver(self, syncs: Sequence[PreparedSync]) -> None:
@@ -42,8 +44,9 @@ class Delivery:
                 self._fail(sync, error)
 
     def _deliver(self, sync: PreparedSync) -> None:
-        self._refuse_old(sync)
-        if sync.held and self.ask and sync.numbers.guards and self.ask(sync):
+        if last := self._later_run(sync):
+            self._refuse_old(sync, last)
+        elif sync.held and self.ask and sync.numbers.guards and self.ask(sync):
             sync.held.clear()
             sync.numbers.guards.clear()
             sync.numbers.status = Status.OK
@@ -52,15 +55,31 @@ class Delivery:
             self._count(sync, tally)
         self._note(sync)
 
-    def _refuse_old(self, sync: PreparedSync) -> None:
-        """Refuse to send for an instant older than the audience's last run: it would undo what is newer."""
-        as_of, last = self.run.session.as_of.replace(tzinfo=UTC), sync.target.audience.last_as_of
-        if last is None or as_of >= last or self.run.wiring.stand_ins is not None:
-            return
-        text = (
-            f"computed for {as_of:%Y-%m-%d %H:%M:%S} UTC, before the audience's last run ({last:%Y-%m-%d %H:%M:%S} UTC)"
-        )
-        sync.numbers.trouble = Trouble(text, "leave out --as-of, or check the machine's clock")
+    def _later_run(self, sync: PreparedSync) -> datetime | None:
+        """Return the instant of the audience's last run if it is later, so that sending would undo what is newer."""
+        run, last = self.run, sync.target.audience.last_as_of
+        if last is None or self.as_of >= last or run.wiring.stand_ins is not None:
+            return None
+        by_hand = run.preparation.force and run.session.as_of == run.session.now
+        return None if by_hand and self._believes_clock(sync) else last
+
+    def _believes_clock(self, sync: PreparedSync) -> bool:
+        """Tell whether it may be the last run's instant that is wrong, and not the clock.
+
+        Where a clock goes back between two runs nobody can tell which of the two was right. What is harmless twice may
+        go all the same; a mail waits for one more run, when somebody has read that the clock went back.
+        """
+        before = self.ledger.began_before(self.run.run_id)
+        return sync.target.destination.can.repeatable or before is None or before <= self.as_of
+
+    def _refuse_old(self, sync: PreparedSync, last: datetime) -> None:
+        text = f"computed for {self.as_of:{_INSTANT}}, before the audience's last run ({last:{_INSTANT}})"
+        step = "leave out --as-of, or check the machine's clock"
+        if self.run.session.as_of == self.run.session.now:
+            text += ", which is still to come"
+            again = f"`hub sync {self.run.wiring.named} --only {sync.name} --force`"
+            step = f"check the machine's clock; if it is right now and was wrong then, run {again}"
+        sync.numbers.trouble = Trouble(text, step)
         sync.numbers.status = Status.REFUSED
         sync.held.append(Held(Guard.OLD, text, 0))
 
@@ -112,7 +131,7 @@ class Delivery:
         return Work(
             audience=self._ensure(sync, adds=adds),
             destination=destination,
-            as_of=self.run.session.as_of.replace(tzinfo=UTC),
+            as_of=self.as_of,
             run_id=self.run.run_id,
             additions=difference.select(Op.ADD) if adds else None,
             updates=difference.select(Op.UPDATE) if adds else None,
@@ -187,7 +206,8 @@ class Delivery:
         self.ledger.release(sync.name)
         if target.audience.definition is not None or difference.size.touched:
             self.ledger.set_definition(audience_id, target.definition)
-        self.ledger.set_last_as_of(audience_id, self.run.session.as_of.replace(tzinfo=UTC))
+        # Outside the sandbox an older instant comes this far only where the last one was wrong.
+        self.ledger.set_last_as_of(audience_id, self.as_of, back=self.run.wiring.stand_ins is None)
         if sync.to_remember is not None:
             self.ledger.remember_settled(target.audience, *sync.to_remember)
 

@@ -371,8 +371,8 @@ class Preparation:
             sync.numbers.notes.append(note)
         for held in watch(size, limits, first=first, definition_changed=changed):
             if not self.force and not self.ledger.is_approved(sync.name, held.guard, held.size, target.definition):
-                # What a look into the past finds is not what the next run would do: nothing to approve.
-                if self.session.as_of >= self.session.now:
+                # What a look at another instant finds is not what the next run would do: nothing to approve.
+                if self.session.as_of == self.session.now:
                     self.ledger.hold(sync.name, held.guard, held.size, about=target.definition, detail=held.text)
                 self._hold(sync, held)
 

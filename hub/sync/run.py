@@ -18,7 +18,7 @@ from hub.sync.forecast import foresee
 from hub.sync.hooks import Hooks
 from hub.sync.lines import close_line
 from hub.sync.listen import listen
-from hub.sync.numbers import RunNumbers, Status, Trouble
+from hub.sync.numbers import RunNumbers, Status, Trouble, format_time
 from hub.sync.prepare import Preparation
 from hub.sync.pull import InterruptedRun, Pulled, Puller
 from hub.sync.retired import Retired, purpose_of, retire_missing
@@ -73,8 +73,9 @@ def run_client(wiring: Wiring, options: RunOptions) -> RunNumbers:
     A client that another process works on is skipped.
 
     Raises:
-        ConfigError: a setting or secret is missing or wrong; nothing was started.
+        ConfigError: a setting or secret is missing or wrong, or the instant is still to come; nothing was started.
     """
+    _refuse_future(wiring, options)
     try:
         with hold(wiring.folder), wiring.open_ledger() as ledger:
             return _Run(wiring, options, ledger).run()
@@ -89,6 +90,19 @@ def pull_client(wiring: Wiring, *, force: bool = False) -> RunNumbers:
             return _Run(wiring, RunOptions("pull", deliver=False, force=force), ledger).pull()
     except BusyError as error:
         return skipped(wiring, error)
+
+
+def _refuse_future(wiring: Wiring, options: RunOptions) -> None:
+    """Refuse to deliver, or to write a plan to deliver, for an instant still to come: no run before it could send."""
+    as_of, now = options.as_of, wiring.around.now()
+    looks = not options.deliver and options.inspect is None
+    if as_of is None or as_of <= now or looks or wiring.stand_ins is not None:
+        return
+    then = format_time(as_of)
+    raise ConfigError(
+        f"{options.command} cannot be for {then}, which is still to come: it is {format_time(now)}",
+        next_step=f"plan and deliver without --as-of; `hub plan {wiring.client.id} --as-of {then}` looks ahead",
+    )
 
 
 def skipped(wiring: Wiring, error: BusyError) -> RunNumbers:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
@@ -108,6 +109,87 @@ def test_a_clock_that_goes_back_sends_nothing_twice_and_nothing_early(agency: Ag
     agency.clock.now = START + timedelta(days=1)
     assert agency.run().exit_code == 0
     assert sorted(agency.got()) == sorted([*(P[n] for n in range(1, 6)), P[50], P[51]])
+
+
+@pytest.mark.parametrize(
+    "command", [("sync", "acme", "--json"), ("sync", "acme", "--force"), ("plan", "acme", "--out", "plan.json")]
+)
+def test_nothing_is_delivered_for_an_instant_still_to_come(agency: Agency, command: tuple[str, ...]) -> None:
+    agency.shop.people(3).write()
+
+    line = only(told(agency.hub(*command, "--as-of", "2999-01-01T12:00:00Z", expect=2)))
+
+    assert "2999-01-01T12:00:00Z, which is still to come" in line
+    assert agency.records() == []
+    assert not (agency.folder / "plan.json").exists()
+    assert only(agency.sync("--force")["syncs"])["delivered"] == 3
+
+
+def test_a_plan_for_an_instant_still_to_come_is_not_applied(agency: Agency) -> None:
+    agency.shop.people(3).write()
+    agency.hub("plan", "acme", "--out", "plan.json")
+    file = agency.folder / "plan.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"as_of": "2999-01-01T12:00:00"}))
+
+    line = only(told(agency.hub("apply", "plan.json", expect=2)))
+
+    assert "2999-01-01T12:00:00Z, which is still to come" in line
+    assert agency.records() == []
+
+
+def test_looking_ahead_is_allowed_and_leaves_nothing_to_approve(agency: Agency) -> None:
+    agency.shop.people(3).write()
+
+    planned = agency.hub("plan", "acme", "--as-of", "2999-01-01T12:00:00Z", "--json").json
+
+    assert only(planned["syncs"])["add"] == 3
+    assert "Nothing holds news" in agency.hub("approve", "acme", "news").stdout
+
+
+def test_after_a_clock_that_ran_ahead_a_forced_run_brings_the_audience_back(agency: Agency) -> None:
+    agency.shop.people(5).write(START - timedelta(days=9))
+    agency.clock.go(days=400)
+    assert agency.run(force=True).exit_code == 0
+    agency.clock.now = START
+    agency.shop.people(2, start=50).write(START - timedelta(days=8))
+
+    refused = only(agency.run().syncs)
+
+    assert (refused.status, refused.delivered) == (Status.REFUSED, 0)
+    assert refused.trouble.text.endswith(
+        f"({START + timedelta(days=400):%Y-%m-%d %H:%M:%S} UTC), which is still to come"
+    )
+    assert "`hub sync acme --only news --force`" in refused.trouble.next_step
+    assert only(agency.run(force=True).syncs).delivered == 2
+    agency.shop.people(1, start=60).write(START - timedelta(days=7))
+    agency.clock.go(hours=1)
+    assert only(agency.run().syncs).delivered == 1
+    assert sorted(agency.got()) == sorted(P[n] for n in (*range(1, 6), 50, 51, 60))
+
+
+def test_after_a_clock_that_ran_ahead_mails_go_on_once_somebody_knows(agency: Agency) -> None:
+    agency.change('plugin = "keeper"', 'plugin = "poster"')
+    agency.shop.people(5).write(START - timedelta(days=9))
+    agency.clock.go(days=400)
+    assert agency.run(force=True).exit_code == 0
+    agency.clock.now = START
+    agency.shop.people(2, start=50).write(START - timedelta(days=8))
+
+    assert only(agency.run(force=True).syncs).status is Status.REFUSED
+    assert len(agency.got()) == 5
+    assert only(agency.run(force=True).syncs).delivered == 2
+    assert sorted(agency.got()) == sorted(P[n] for n in (*range(1, 6), 50, 51))
+    assert agency.run().exit_code == 0
+
+
+def test_an_older_instant_is_refused_also_by_force(running: Agency) -> None:
+    running.shop.people(2, start=50).write()
+
+    refused = only(running.sync("--force", "--as-of", f"{datetime.now(UTC) - timedelta(days=1)}", expect=3)["syncs"])
+
+    assert "before the audience's last run" in refused["error"]["text"]
+    assert "leave out --as-of" in refused["error"]["next_step"]
+    assert not {P[50], P[51]} & running.held()
 
 
 FAULTS = {

@@ -41,6 +41,9 @@ where audience_id = :audience_id and definition is not :definition
 -- name: audience_as_of
 update audiences set last_as_of = max(coalesce(last_as_of, :as_of), :as_of) where audience_id = :audience_id
 
+-- name: audience_as_of_back
+update audiences set last_as_of = :as_of where audience_id = :audience_id
+
 -- name: audience_retire
 update audiences set retired_at = :now, generation = generation + 1
 where audience_id = :audience_id and retired_at is null

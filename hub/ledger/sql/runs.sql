@@ -20,6 +20,9 @@ order by r.as_of, r.rowid
 -- name: one_run
 select run_id, command, as_of, started_at, ended_at, status, report from runs where run_id = :run_id
 
+-- name: began_before
+select started_at from runs where rowid < (select rowid from runs where run_id = :run_id) order by rowid desc limit 1
+
 -- name: interrupt_runs
 update runs set ended_at = :now, status = 'failed', report = :report where ended_at is null
 
