@@ -29,7 +29,7 @@ def figures(world: World, times: int) -> Iterator[Figure]:
         wiring = world.wiring()
         now = wiring.around.now()
         with wiring.open_ledger() as ledger, wiring.catalog.session(now, now) as session:
-            Preparation(wiring, session, ledger, {}, {}).segments()
+            Preparation(wiring, session, ledger, (), {}).segments()
 
     run()
     pairs = interleaved(run, segment, times)

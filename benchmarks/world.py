@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from hub.api import Page, Reach, Stream
+from hub.catalog import Reading
 from hub.config import load_client, load_workspace
 from hub.plugins import Plugins
 from hub.sync.numbers import RunNumbers
@@ -94,11 +95,13 @@ class World:
 
     def fill(self, sizes: Mapping[str, int]) -> None:
         """Load so many rows of each table, page by page, the way a source does."""
-        with self.wiring().catalog.writer(NOW) as writer:
+        wiring = self.wiring()
+        with wiring.catalog.writer(NOW) as writer:
             for name, size in sizes.items():
                 pages = _pages(name, self.people, size)
                 writer.load("shop", "shop", name, Stream((name,), "snapshot"), pages)
                 writer.set_reach("shop", {name: Reach(fresh_until=NOW)})
+            writer.set_reading(Reading("shop", tuple(wiring.plugins.load("source", "csv").streams)), "shop")
             writer.rebuild()
 
     def forget_deliveries(self) -> None:

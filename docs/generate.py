@@ -342,8 +342,9 @@ def errors() -> str:
 _GUARDS = {
     "source": (
         "A table of a snapshot lost more than `max_shrink` in one pull, so the old content stands; a source that the "
-        "sync reads failed; or an extension failed before the run.",
-        "Export it again, or correct what the text names. If a table did shrink: `hub approve CLIENT SOURCE`.",
+        "sync reads failed in its last pull or was never read completely; or an extension failed before the run.",
+        "Export it again, or correct what the text names, and pull: `--no-pull`, `hub retry` and `hub apply` are held "
+        "as well. If a table did shrink: `hub approve CLIENT SOURCE`.",
     ),
     "segment": (
         "The segment refuses to answer: it is smaller than its `min_size`, or its strategy has too little data.",

@@ -145,6 +145,15 @@ class RejectedRow:
     loaded_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How reading a source went: the streams that were read to their end at some time, and the last pull's trouble."""
+
+    source: str
+    streams: tuple[str, ...] = ()
+    trouble: str | None = None
+
+
 class TableReach(NamedTuple):
     """How far one source's rows of a table reach; UTC."""
 

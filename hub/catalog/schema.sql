@@ -9,6 +9,7 @@ create table if not exists streams(source varchar, stream varchar, cursor varcha
 create table if not exists loads(
     load_id integer, source varchar, system varchar, stream varchar, table_name varchar,
     state varchar, loaded_at timestamp, brought varchar[]);
+create table if not exists readings(source varchar, system varchar, streams varchar[], trouble varchar);
 create table if not exists freshness(
     source varchar, table_name varchar, start_at timestamp, fresh_until timestamp);
 create table if not exists rejected_rows(
@@ -71,6 +72,21 @@ delete from rejected_rows where source = $source and stream = $stream and load_i
 
 -- name: add_rejected
 insert into rejected_rows values ($source, $stream, $load_id, $table, $origin, $record, $reason, $raw, $loaded_at)
+
+-- name: readings
+select source, streams, trouble from readings
+
+-- name: forget_readings
+-- The rows of a source that left, or became a door to another shop, are gone.
+delete from readings where not exists (
+    select 1 from (select unnest($sources::varchar[]) as source, unnest($systems::varchar[]) as system) as n
+    where n.source = readings.source and n.system = readings.system)
+
+-- name: set_reading
+merge into readings using (
+    select $source as source, $system as system, $streams::varchar[] as streams, $trouble as trouble) as n using (source)
+when matched then update set streams = list_distinct(readings.streams || n.streams), trouble = n.trouble
+when not matched then insert (source, system, streams, trouble) values (n.source, n.system, n.streams, n.trouble)
 
 -- name: set_reach
 merge into freshness using (

@@ -13,7 +13,7 @@ from hub.catalog.addresses import normalise_email, normalise_phone
 from hub.catalog.blocks import one, quoted, sql
 from hub.catalog.erasing import Holdings, dictionaries
 from hub.catalog.facts import Facts
-from hub.catalog.models import CatalogSettings, RejectedRow, TableReach, Till
+from hub.catalog.models import CatalogSettings, Reading, RejectedRow, TableReach, Till
 from hub.catalog.registry import Registry, naive
 from hub.catalog.tables import per_person
 from hub.sql import run
@@ -81,6 +81,15 @@ class Session:
         if self._reach is None:
             self._reach = self.con.execute(sql("schema.reach")).fetchall()
         return [TableReach(*row) for of, *row in self._reach if of == table]
+
+    def readings(self) -> dict[str, Reading]:
+        """Return how reading each source went; one that was never read is not among them."""
+        rows = self.con.execute(sql("schema.readings")).fetchall()
+        return {source: Reading(source, tuple(streams), trouble) for source, streams, trouble in rows}
+
+    def given(self, source: str) -> frozenset[str]:
+        """Return the tables that a source ever gave."""
+        return frozenset(table for table in self._tables for reach in self.reach(table) if reach.source == source)
 
     def tills(self) -> tuple[Till, ...]:
         """Return the customer ids that have too many e-mails to be a person."""

@@ -22,6 +22,7 @@ from hub.catalog.models import (
     Matches,
     OnBlocks,
     OptOut,
+    Reading,
     RebuildReport,
     RejectedRow,
     StreamReport,
@@ -81,7 +82,9 @@ class Writer:
             self.con.commit()
         self._registry = Registry(self.con, self.now)
         known = dict(self._settings.sources)
+        systems = {"sources": list(known), "systems": list(known.values())}
         with transaction(self.con, self._registry):
+            self.con.execute(sql("schema.forget_readings"), systems)
             gone = [
                 load
                 for load in self._registry.all()
@@ -162,6 +165,12 @@ class Writer:
             self.has_dropped |= loader.report.dropped > 0
             if has_erasures:
                 self.con.unregister("erasures")
+
+    def set_reading(self, reading: Reading, system: str) -> None:
+        """Remember how reading a source went; a stream that was read to its end before stays so."""
+        streams, trouble = list(reading.streams), reading.trouble
+        values = {"source": reading.source, "system": system, "streams": streams, "trouble": trouble}
+        self.con.execute(sql("schema.set_reading"), values)
 
     def set_reach(self, source: str, reaches: Mapping[str, Reach]) -> None:
         """Remember how far a source's tables reach."""

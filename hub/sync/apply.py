@@ -105,7 +105,7 @@ class _Review:
             return {}
         wanted: dict[str, str] = {}
         with run.wiring.catalog.session(now, now) as session:
-            preparation = Preparation(run.wiring, session, run.ledger, {}, {}, force=True)
+            preparation = Preparation(run.wiring, session, run.ledger, (), {}, force=True)
             preparation.segments()
             for sync in run.syncs:
                 cleared = preparation.cleared_now(sync.target)

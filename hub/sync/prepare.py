@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from hub.api import TABLES, Destination, Op
+from hub.api import Destination, Op
 from hub.catalog import FACT_COLUMNS
 from hub.config.models import SyncSettings
 from hub.consent.cleared import Cleared
@@ -29,6 +29,7 @@ from hub.sync.faults import failure_of_one
 from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble
 from hub.sync.retired import purpose_of, settings_of
 from hub.sync.target import PreparedSync, Target
+from hub.sync.unread import Unread
 from hub.sync.wiring import Wiring
 from hub.sync.withholding import Withholder, parameters
 
@@ -45,14 +46,14 @@ _NO_DELIVERIES = pa.table({"member_key": pa.array([], pa.string()), "delivered_a
 class Preparation:
     """Computes every sync of a run on one catalog session.
 
-    ``failed`` are sources that could not be read, ``unheard`` the channels on which nobody may be added because
-    a destination's opt-outs could not be read for too long; ``barred`` is why nobody may be added at all.
+    ``unread`` is what sources failed to give, ``unheard`` the channels on which nobody may be added because a
+    destination's opt-outs could not be read for too long; ``barred`` is why nobody may be added at all.
     """
 
     wiring: Wiring
     session: Session
     ledger: Ledger
-    failed: Mapping[str, str]
+    unread: Sequence[Unread]
     unheard: Mapping[str, str]
     force: bool = False
     barred: str | None = None
@@ -203,9 +204,10 @@ class Preparation:
         if result.error is not None:
             sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(result.error)
         elif unread is not None:
-            self._hold(sync, Held(Guard.SOURCE, unread, 0))
+            self._hold(sync, Held(Guard.SOURCE, unread.why, 0), unread.next_step)
         elif result.refused is not None:
-            self._hold(sync, Held(Guard.SEGMENT, result.refused, result.members))
+            step = f"change the settings of segment {target.settings.segment}, or wait for more data"
+            self._hold(sync, Held(Guard.SEGMENT, result.refused, result.members), step)
         else:
             self._guard(sync)
         self._note_planned(sync)
@@ -218,21 +220,16 @@ class Preparation:
         difference = self._difference(_RETIRED_FROM + number, target, None, stale=False)
         return self._prepared(target, difference, 0)
 
-    def _unread(self, result: SegmentResult) -> str | None:
+    def _unread(self, result: SegmentResult) -> Unread | None:
         """Return why the data that a sync reads cannot be believed, or None.
 
         Besides the segment's own tables every sync reads who people are, what they consented to and what extensions
-        withhold them for. A source of which nothing was ever read may have given any of them.
+        withhold them for.
         """
         if self.barred is not None:
-            return self.barred
-        given: dict[str, set[str]] = {}
-        for table in TABLES:
-            for reach in self.session.reach(table):
-                given.setdefault(reach.source, set()).add(table)
+            return Unread(self.barred, f"correct what failed, then run `hub sync {self.wiring.named}`")
         read = result.reads | self.withholder.reads | {"customers", "consents"}
-        failed = (why for source, why in self.failed.items() if source not in given or given[source] & read)
-        return next((f"a source that it reads failed: {why}" for why in failed), None)
+        return next((each for each in self.unread if each.touches(read)), None)
 
     def _judge(self, table: str, target: Target) -> Judged:
         """Ask consent about the persons of a table."""
@@ -376,13 +373,9 @@ class Preparation:
                     self.ledger.hold(sync.name, held.guard, held.size, about=target.definition, detail=held.text)
                 self._hold(sync, held)
 
-    def _hold(self, sync: PreparedSync, held: Held) -> None:
+    def _hold(self, sync: PreparedSync, held: Held, next_step: str | None = None) -> None:
         client = self.wiring.named
-        step = f"look at `hub plan {client}`, then run `hub approve {client} {sync.name}`"
-        if held.guard is Guard.SOURCE:
-            step = f"correct {'what failed' if self.barred else 'the source'}, then run `hub sync {client}`"
-        if held.guard is Guard.SEGMENT:
-            step = f"change the settings of segment {sync.target.settings.segment}, or wait for more data"
+        step = next_step or f"look at `hub plan {client}`, then run `hub approve {client} {sync.name}`"
         sync.held.append(held)
         sync.numbers.status = Status.REFUSED
         sync.numbers.guards.append({"guard": held.guard.value, "text": held.text, "size": held.size, "next_step": step})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from hub.api import Page, Source
-from hub.catalog import safe_error
+from hub.catalog import Reading, safe_error
 from hub.errors import AuthError, HubError, PluginError, SourceError, TransientError
 from hub.ledger import Freshness, Ledger
 from hub.plan.guards import Guard
@@ -35,15 +35,6 @@ class Pulled:
 
     sources: list[SourceNumbers] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def failed(self) -> dict[str, str]:
-        """Return the sources that failed, each with its trouble."""
-        return {
-            source.name: f"{source.name}: {source.trouble.text if source.trouble else 'failed'}"
-            for source in self.sources
-            if source.status is Status.FAILED
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +69,11 @@ class Puller:
         return pulled
 
     def _pull_source(self, name: str, source: Source[Any]) -> SourceNumbers:
-        numbers = SourceNumbers(name)
+        numbers, whole = SourceNumbers(name), []
         for stream in source.streams:
             try:
                 self._pull_stream(name, source, stream, numbers)
+                whole.append(stream)
             except (SourceError, AuthError, TransientError, PluginError) as error:
                 self._fail(numbers, Trouble.of(error))
             except HubError:
@@ -89,6 +81,9 @@ class Puller:
             except Exception as error:  # noqa: BLE001  # a plugin's fault: this source failed, the others are read
                 broken = PluginError(f"{self._plugin(name)} broke while reading {stream}: {safe_error(error)}")
                 self._fail(numbers, Trouble.of(broken))
+        trouble = numbers.trouble.text if numbers.trouble else None
+        system = self.wiring.system_of(self.wiring.client.sources[name])
+        self.writer.set_reading(Reading(name, tuple(whole), trouble), system)
         self._note_freshness(name, source, numbers)
         return numbers
 

@@ -23,6 +23,7 @@ from hub.sync.prepare import Preparation
 from hub.sync.pull import InterruptedRun, Pulled, Puller
 from hub.sync.retired import Retired, purpose_of, retire_missing
 from hub.sync.target import PreparedSync
+from hub.sync.unread import find_unread
 from hub.sync.verdicts import StoredVerdicts
 from hub.sync.wiring import Wiring
 
@@ -184,8 +185,7 @@ class _Run:
     ) -> None:
         heard = listen(self.ledger, destinations, self.around, self.wiring.key)
         numbers.notes += [*heard.notes, *retired.notes]
-        pulled = self._pull(sources)
-        self._note_pull(numbers, pulled)
+        self._note_pull(numbers, self._pull(sources))
         now = self.around.now()
         if self.options.as_of is not None and self.options.as_of < now:
             numbers.notes.append(
@@ -197,7 +197,7 @@ class _Run:
         verdicts = self._verdicts(retired, destinations)
         with self.wiring.catalog.session(numbers.as_of, now, derive=verdicts) as session:
             preparation = Preparation(
-                *(self.wiring, session, self.ledger, pulled.failed, heard.unheard),
+                *(self.wiring, session, self.ledger, find_unread(session, sources, self.wiring.named), heard.unheard),
                 force=self.options.force,
                 barred=self.barred,
             )
