@@ -14,6 +14,8 @@ Secret = SecretStr
 """A setting that never stands in a file; read it with ``.get_secret_value()``, it is masked everywhere else."""
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LONGEST = timedelta(days=365_000)
+"""Any instant that hub is asked about, less this, is a date that Python and DuckDB have."""
 _DURATION = re.compile(r"\s*(\d+)\s*([smhdw])\s*")
 
 
@@ -23,7 +25,7 @@ def parse_duration(value: object) -> object:
     Anything that is not text is returned as it is, for pydantic to judge.
 
     Raises:
-        ValueError: the text is not a whole number followed by s, m, h, d or w.
+        ValueError: the text is not a whole number followed by s, m, h, d or w, or longer than a thousand years.
     """
     if not isinstance(value, str):
         if isinstance(value, int | float):
@@ -32,7 +34,13 @@ def parse_duration(value: object) -> object:
     found = _DURATION.fullmatch(value)
     if found is None:
         raise ValueError(f"{value!r} is not a duration; write 30m, 1h, 7d or 2w")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    try:
+        length = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError:
+        length = timedelta.max
+    if length > _LONGEST:
+        raise ValueError(f"{found[0].strip()} is longer than hub can reckon; write {format_duration(_LONGEST)} or less")
+    return length
 
 
 def format_duration(value: timedelta) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.console import leave, show, show_json
-from hub.cli.options import ClientArgument, JsonOption, WorkspaceOption, open_workspace
+from hub.cli.options import ClientArgument, JsonOption, WorkspaceOption, check_syncs, open_workspace
 from hub.cli.running import SandboxOption, make_wiring, show_run, surroundings
 from hub.errors import ConfigError
 
@@ -76,6 +76,10 @@ def rejected(
     wiring = make_wiring(workspace, client, sandbox=sandbox)
     with open_session(wiring) as session:
         rows = session.rejected(limit, source)
+    # Of a source that was taken out of the file, rows may still be there.
+    if source is not None and not rows and source not in wiring.client.sources:
+        known = ", ".join(wiring.client.sources) or "none"
+        raise ConfigError(f"there is no source {source!r}; there are {known}")
     if as_json:
         show_json([rejected_json(row, raw=raw) for row in rows])
     else:
@@ -151,5 +155,6 @@ def retry(
 
     with surroundings() as around:
         wiring = make_wiring(workspace, client, sandbox=sandbox, around=around)
+        check_syncs(wiring.client, only)
         numbers = try_again(wiring, frozenset(only) if only else None, unknown=unknown, refused=refused)
     show_run(numbers, as_json=as_json, delivered=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.console import note, show, show_json
-from hub.cli.options import ClientArgument, JsonOption, WorkspaceOption
+from hub.cli.options import ClientArgument, JsonOption, WorkspaceOption, check_out
 from hub.cli.running import AsOfOption, SandboxOption, make_wiring, parse_as_of
 
 PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", help="An e-mail, a phone or a customer id.")]
@@ -94,6 +94,8 @@ def export(
 
     from hub.sync.people import export as export_person
 
+    if out is not None:
+        check_out(out)
     held = json.dumps(
         export_person(make_wiring(workspace, client, sandbox=sandbox), person),
         indent=2,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.console import leave, note, show, show_json
-from hub.cli.options import ClientArgument, JsonOption, WorkspaceOption, open_workspace
+from hub.cli.options import ClientArgument, JsonOption, WorkspaceOption, check_out, open_workspace
 from hub.cli.running import (
     AsOfOption,
     NoPullOption,
@@ -40,6 +40,8 @@ def plan(
         raise ConfigError("name a client, or give --all", next_step="run `hub plan CLIENT` or `hub plan --all`")
     if every and out:
         raise ConfigError("--out takes one client's plan", next_step="run `hub plan CLIENT --out FILE`")
+    if out:
+        check_out(out)
     clients = [client] if client is not None else list(open_workspace(workspace).clients)
     codes = [
         _plan_one(
@@ -86,7 +88,7 @@ def _plan_one(
         typer.echo(plan_markdown(numbers))
     else:
         print_run(numbers, as_json=as_json, delivered=False)
-    if out:
+    if out and numbers.trouble is None:
         note(f"The plan is in {out}; deliver exactly this with `hub apply {out}` within 24 hours.")
     return numbers.exit_code
 

@@ -30,6 +30,7 @@ AsOfOption = Annotated[
 ]
 NoPullOption = Annotated[bool, typer.Option("--no-pull", help="Work with what was read last.")]
 SandboxOption = Annotated[bool, typer.Option("--sandbox", help="Send everything to `hub sandbox`'s stand-ins.")]
+_YEARS = range(1970, 2201)
 
 
 def parse_as_of(text: str | None) -> datetime | None:
@@ -40,6 +41,8 @@ def parse_as_of(text: str | None) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"--as-of {text!r} is not a time; write 2026-03-01T12:00:00Z") from None
+    if moment.year not in _YEARS:
+        raise ConfigError(f"--as-of {text!r} is not in the years {_YEARS[0]} to {_YEARS[-1]}")
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 

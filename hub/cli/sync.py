@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli.console import is_interactive, leave, notes
-from hub.cli.options import JsonOption, WorkspaceOption, open_workspace
+from hub.cli.options import JsonOption, WorkspaceOption, check_syncs, open_workspace
 from hub.cli.progress import Bars
 from hub.cli.running import (
     AsOfOption,
@@ -52,9 +52,7 @@ def sync(
 
     with surroundings() as around:
         wiring = make_wiring(workspace, client, sandbox=sandbox, around=around)
-        unknown = sorted(set(only or ()) - set(wiring.client.syncs))
-        if unknown:
-            raise ConfigError(f"there is no sync {unknown[0]!r}; there are {', '.join(wiring.client.syncs) or 'none'}")
+        check_syncs(wiring.client, only)
         numbers = run_client(
             wiring,
             RunOptions(

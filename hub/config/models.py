@@ -12,6 +12,8 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator, mode
 
 from hub.api import Config, Duration
 
+Rate = Annotated[Decimal, Field(ge=Decimal("0.00000001"), lt=Decimal(10_000_000_000))]
+"""The catalog keeps rates with 10 digits before the point and 8 after it."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -161,7 +163,7 @@ class DestinationTable(Config):
 class Limit(Config):
     """Which members of a segment are kept where there are more than wanted."""
 
-    count: int = Field(ge=1, description="how many people at most")
+    count: int = Field(ge=1, le=1_000_000_000, description="how many people at most")
     by: str = Field(min_length=1, description="evidence column that ranks them, such as spend; unknown values are out")
     first: Literal["largest", "smallest"] = Field(
         default="largest", description="which values come first; of times the latest is the largest"
@@ -242,7 +244,7 @@ class ClientModel(Config):
     currency: Currency | None = Field(default=None, description="the shop's currency, ISO 4217, such as DKK")
     consent: ConsentSettings = Field(default_factory=ConsentSettings, description="what the lawyer allowed")
     guards: Guards = Field(default_factory=Guards, description="what hub refuses to believe")
-    currencies: dict[Currency, Annotated[Decimal, Field(gt=0)]] = Field(
+    currencies: dict[Currency, Rate] = Field(
         default_factory=dict, description="units of the client's currency per unit"
     )
     priority: tuple[str, ...] = Field(

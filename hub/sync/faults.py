@@ -22,6 +22,6 @@ def failure_of_one(error: Exception) -> HubError:
             raise error
     except (HubError, OSError, MemoryError):
         raise
-    except Exception:
+    except Exception:  # noqa: BLE001  # whatever else it is, the siblings go on
         _log.debug("a part of the run failed", exc_info=error)
         return HubError(unexpected(error), next_step=UNEXPECTED_STEP)

@@ -34,6 +34,31 @@ MISTAKES = {
     ),
     "an unknown plugin": ('plugin = "keeper"', 'plugin = "kepper"', r"clients/acme\.toml:\d+.*kepper.*keeper"),
     "an unknown segment": ('segment = "all"', 'segment = "al"', r"clients/acme\.toml:\d+.*'al'.*all"),
+    "a length of time beyond all dates": (
+        'segment = "all"',
+        'segment = "all"\ncooldown = "99999999999d"',
+        r"clients/acme\.toml:\d+: syncs\.news\.cooldown: 99999999999d is longer than .*365000d or less",
+    ),
+    "a length of time before all dates": (
+        'segment = "all"',
+        'segment = "all"\ncooldown = "365001d"',
+        r"clients/acme\.toml:\d+: syncs\.news\.cooldown: 365001d is longer than .*365000d or less",
+    ),
+    "a rate beyond all money": (
+        'currency = "DKK"',
+        'currency = "DKK"\ncurrencies = { EUR = 1e30 }',
+        r"clients/acme\.toml:\d+: currencies\.EUR: should be less than 10000000000, not 1e\+30",
+    ),
+    "a rate that is nothing": (
+        'currency = "DKK"',
+        'currency = "DKK"\ncurrencies = { EUR = 1e-9 }',
+        r"clients/acme\.toml:\d+: currencies\.EUR: should be greater than or equal to 1E-8, not 1e-09",
+    ),
+    "a limit above all people": (
+        'plugin = "everyone"',
+        'plugin = "buyers"\nlimit = { count = 99999999999999999999, by = "spend" }',
+        r"clients/acme\.toml:\d+: segments\.all\.limit\.count: should be less than or equal to 1000000000, not 9+",
+    ),
     "a segment made of itself": ("[syncs.news]", f"{CYCLE}\n[syncs.news]", r"clients/acme\.toml:\d+.*one.*two"),
     "a secret in the file": (
         '[destinations.list]\nplugin = "keeper"\n',
@@ -68,6 +93,67 @@ def test_check_finds_the_same_mistake_and_names_its_place(agency: Agency, mistak
     found = [finding["text"] for finding in done.json if finding["level"] == "error"]
     assert re.search(says, only(found))
     assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_a_plugin_s_length_of_time_beyond_all_dates_is_a_mistake_with_its_line(agency: Agency) -> None:
+    agency.change('plugin = "everyone"', 'plugin = "cart-abandoners"\nmin_age = "99999999999d"')
+    agency.shop.people(2).write()
+
+    for command in (("check", "acme", "--offline"), ("plan", "acme")):
+        done = agency.hub(*command, expect=2)
+        said = " ".join((done.stdout + done.stderr).split())
+        assert re.search(r"clients/acme\.toml:\d+: segments\.all\.min_age: 99999999999d is longer than", said), said
+        assert "unexpectedly" not in said
+
+
+@pytest.mark.parametrize("instant", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "1969-12-31", "2201-01-01"])
+@pytest.mark.parametrize("command", [("plan",), ("segments", "list"), ("sync",)])
+def test_an_instant_out_of_reach_is_refused(running: Agency, command: tuple[str, ...], instant: str) -> None:
+    done = running.hub(*command, "acme", "--as-of", instant, expect=2)
+
+    assert only(told(done)) == f"error: --as-of {instant!r} is not in the years 1970 to 2200"
+
+
+@pytest.mark.parametrize("instant", ["1970-01-01T00:00:00+14:00", "2200-12-31T23:59:59-12:00"])
+def test_the_first_and_the_last_instant_can_be_asked_for(running: Agency, instant: str) -> None:
+    running.hub("plan", "acme", "--no-pull", "--as-of", instant)
+    running.hub("segments", "list", "acme", "--no-pull")
+
+
+def test_only_takes_syncs_that_there_are(running: Agency) -> None:
+    for command in ("sync", "retry"):
+        done = running.hub(command, "acme", "--only", "nosuch", expect=2)
+        assert only(told(done)) == "error: there is no sync 'nosuch'; there are news"
+
+
+@pytest.mark.parametrize("command", [("plan", "acme"), ("export", "acme", "p1@example.com")])
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [
+        (".", "--out . is a folder"),
+        ("nowhere/x", "--out nowhere/x: there is no folder nowhere"),
+        ("hub.toml/x", "--out hub.toml/x: there is no folder hub.toml"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_before_the_work(
+    running: Agency, command: tuple[str, ...], out: str, says: str
+) -> None:
+    before = running.hub("runs", "list", "acme", "--json").json
+
+    done = running.hub(*command, "--out", out, expect=2)
+
+    assert only(told(done)) == f"error: {says}"
+    assert "--debug" not in done.stderr
+    assert running.hub("runs", "list", "acme", "--json").json == before
+
+
+@pytest.mark.parametrize("command", [("plan", "acme"), ("export", "acme", "p1@example.com")])
+def test_a_folder_that_may_not_be_written_to_is_told(running: Agency, command: tuple[str, ...]) -> None:
+    (running.folder / "locked").mkdir(mode=0o500)
+
+    done = running.process(*command, "--out", "locked/x", expect=2, preamble=WITHOUT_PRIVILEGES)
+
+    assert only(told(done)) == "error: --out locked/x: you may not write there"
 
 
 def test_a_missing_secret_starts_nothing_and_says_how_to_set_it(agency: Agency) -> None:
@@ -263,7 +349,9 @@ def test_rejected_rows_are_shown_with_file_record_and_reason(agency: Agency) -> 
     assert "Created at" in row["reason"]
     assert "secret@example.com" not in agency.hub("rejected", "acme").stdout
     assert "secret@example.com" in agency.hub("rejected", "acme", "--raw").stdout
-    assert agency.hub("rejected", "acme", "--json", "--source", "other").json == []
+    assert len(agency.hub("rejected", "acme", "--json", "--source", "shop").json) == 1
+    unknown = agency.hub("rejected", "acme", "--json", "--source", "other", expect=2)
+    assert only(told(unknown)) == "error: there is no source 'other'; there are shop"
 
 
 def test_too_many_broken_rows_fail_the_source_and_the_old_content_stands(agency: Agency) -> None:
