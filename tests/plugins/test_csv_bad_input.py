@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -321,6 +323,61 @@ def test_an_unknown_file_among_known_ones_is_said_and_left_alone(shop: CsvShop) 
     shop.write("exports/weather.csv", "day,rain\nMonday,much\n")
 
     assert shop.read("customers").notes[0].startswith("exports/weather.csv was not read")
+
+
+CUSTOMERS = "Customer ID,Email,Accepts Email Marketing\n1,a@x.dk,yes\n"
+
+
+@pytest.mark.parametrize("name", ["orders.gz", "orders.tsv", "Orders.TXT", "orders.xlsx"])
+def test_a_file_in_the_folder_that_may_be_an_export_and_is_not_read_is_said(shop: CsvShop, name: str) -> None:
+    shop.write("exports/c.csv", CUSTOMERS)
+    shop.write(f"exports/{name}", "anything")
+
+    (note,) = shop.read("customers").notes
+
+    assert note.startswith(f"exports/{name} was not read: its name does not end in .csv, .csv.gz, .zip")
+    assert [each.text for each in shop.source().check() if each.code == "unknown-file"] == [note]
+
+
+def test_files_that_are_not_read_are_said_whatever_the_others_are(shop: CsvShop) -> None:
+    shop.write("exports/orders.tsv", "anything")
+    alone = [shop.read(stream).notes for stream in ("customers", "orders")]
+    shop.write("exports/o.csv", f"{HEADER}\n{GOOD.format(n=1)}\n")
+    beside_orders = [shop.read(stream).notes for stream in ("customers", "orders")]
+
+    assert [len(notes) for notes in alone] == [1, 0]
+    assert [len(notes) for notes in beside_orders] == [0, 1]
+
+
+def test_a_file_that_is_not_read_is_said_when_it_comes_and_not_again(shop: CsvShop) -> None:
+    shop.write("exports/c.csv", CUSTOMERS)
+    before = shop.read("customers")
+    shop.write("exports/orders.tsv", "anything")
+
+    comes = shop.read("customers", since=before.cursor)
+    again = shop.read("customers", since=comes.cursor)
+
+    assert len(comes.notes) == 1
+    assert again.pages == 0
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_what_is_not_read_of_a_zip_file_is_said(shop: CsvShop) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("c.csv", CUSTOMERS)
+        archive.writestr("c.csv", CUSTOMERS.replace("a@x.dk", "b@x.dk"))
+        archive.writestr("orders.csv.gz", gzip.compress(HEADER.encode()))
+        archive.writestr("logo.png", b"")
+    shop.write("exports/all.zip", packed.getvalue())
+
+    read = shop.read("customers")
+
+    assert read.column("customers", "email") == ["b@x.dk"]
+    assert read.notes == [
+        "exports/all.zip/c.csv was not read: the ZIP file holds a later file of the same name; rename one of them",
+        "exports/all.zip/orders.csv.gz was not read: of a ZIP file only .csv files are; take it out of there",
+    ]
 
 
 def test_a_folder_with_nothing_known_is_an_error(shop: CsvShop) -> None:

@@ -42,8 +42,10 @@ class CsvSource(api.Source[CsvConfig]):
                     f"there were files for {stream} and now there is none",
                     next_step="Put the exports back; if the shop really has none any more, remove the source.",
                 )
+            if notes:
+                yield api.Page({}, notes=notes)
             return
-        cursor = self._fingerprint(parts)
+        cursor = self._fingerprint(parts, notes)
         if since == cursor:
             return
         schemas: dict[str, pa.Schema] = {}
@@ -71,8 +73,7 @@ class CsvSource(api.Source[CsvConfig]):
             except api.SourceError as error:
                 yield api.Finding.error(str(error), next_step=error.next_step, code="unusable-file")
                 continue
-            if stream == "customers":
-                yield from (api.Finding.warning(note, code="unknown-file") for note in notes)
+            yield from (api.Finding.warning(note, code="unknown-file") for note in notes)
 
     def close(self) -> None:
         """Let go of the database, if anything was read."""
@@ -84,10 +85,10 @@ class CsvSource(api.Source[CsvConfig]):
         return Database(self.shop.cache, self.shop.timezone)
 
     def _parts(self, stream: str) -> tuple[list[Part], list[str]]:
-        """Open the stream's files, from the oldest to the newest."""
-        parts = [self._mapped(mapping) for mapping in self.config.files if mapping.stream == stream]
-        flat = [part for some in parts for part in some]
+        """Open the stream's files, from the oldest to the newest, and say which are not read."""
         notes: list[str] = []
+        parts = [self._mapped(mapping, notes) for mapping in self.config.files if mapping.stream == stream]
+        flat = [part for some in parts for part in some]
         if self.config.folder is not None:
             flat += self._known(stream, notes)
         flat.sort(key=lambda part: (part.fresh, part.label))
@@ -97,13 +98,17 @@ class CsvSource(api.Source[CsvConfig]):
         workspace = self.shop.workspace
         folder = workspace / str(self.config.folder)
         expected, parts, unknown = known_headers(), [], []
-        found_files = in_folder(folder, workspace, recursive=self.config.recursive)
+        skipped: list[str] = []
+        found_files = in_folder(folder, workspace, skipped, recursive=self.config.recursive)
+        streams: set[str] = set()
         for found in found_files:
             opened = open_file(found, encoding="utf-8", delimiter=None, expected=expected)
             layout = recognise(opened)
             if layout is None:
                 unknown.append(opened)
-            elif layout.stream == stream:
+                continue
+            streams.add(layout.stream)
+            if layout.stream == stream:
                 dated = self._moment(self.config.consent_date, found)
                 parts.append(of_layout(opened, layout, fresh=self._moment(self.config.exported, found), dated=dated))
         if found_files and len(unknown) == len(found_files):
@@ -112,15 +117,16 @@ class CsvSource(api.Source[CsvConfig]):
                 f"{unknown[0].found.label} has: {', '.join(unknown[0].header[:12])}",
                 next_step="Read such a file through a mapping: [[sources.<name>.files]] with path, table and columns.",
             )
-        if stream == "customers":
-            notes += [_unknown(opened) for opened in unknown]
+        # Every stream comes by here: the first that has a file tells.
+        if stream == next((name for name in self.streams if name in streams), "customers"):
+            notes += [*(_unknown(opened) for opened in unknown), *skipped]
         return parts
 
-    def _mapped(self, mapping: FileMapping) -> list[Part]:
+    def _mapped(self, mapping: FileMapping, notes: list[str]) -> list[Part]:
         expected = frozenset(text.strip().casefold() for text in (*mapping.columns.values(), *mapping.traits.values()))
         opened = [
             open_file(found, encoding=mapping.encoding, delimiter=mapping.delimiter, expected=expected)
-            for found in by_pattern(mapping.path, self.shop.workspace)
+            for found in by_pattern(mapping.path, self.shop.workspace, notes)
         ]
         dates = [
             (self._moment(mapping.exported, one.found), self._moment(mapping.consent_date, one.found)) for one in opened
@@ -136,14 +142,20 @@ class CsvSource(api.Source[CsvConfig]):
     def _moment(self, given: datetime | None, found: Found) -> datetime:
         return found.modified if given is None else in_utc(given, self.shop.timezone)
 
-    def _fingerprint(self, parts: list[Part]) -> dict[str, Any]:
+    def _fingerprint(self, parts: list[Part], notes: list[str]) -> dict[str, Any]:
         opened = [one for part in parts for one in (part.query.opened if part.query else (part.opened,))]
         files = sorted({(one.found.label, one.found.size, one.found.modified_ns) for one in opened})
         settings = f"{self.config.model_dump_json()}|{self.shop.timezone}"
         return {
             "files": [list(file) for file in files],
-            "settings": hashlib.sha256(settings.encode()).hexdigest()[:16],
+            "settings": _digest(settings),
+            # A file that is not read and was not there before is told, though no other changed.
+            **({"notes": _digest("\n".join(notes))} if notes else {}),
         }
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _unknown(opened: Opened) -> str:

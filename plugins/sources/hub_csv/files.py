@@ -28,6 +28,8 @@ SAMPLE = 1 << 20
 LINE = 1 << 16
 DELIMITERS = (",", ";", "\t", "|")
 SUFFIXES = (".csv", ".csv.gz", ".zip")
+LOOKALIKES = (".gz", ".tsv", ".txt", ".xls", ".xlsx", ".zip")
+"""What an export may be called that is not read: it is worth a word."""
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -76,8 +78,8 @@ def label_of(path: Path, workspace: Path) -> str:
     return path.relative_to(workspace).as_posix() if path.is_relative_to(workspace) else path.as_posix()
 
 
-def in_folder(folder: Path, workspace: Path, *, recursive: bool) -> list[Found]:
-    """List the CSV files of a folder.
+def in_folder(folder: Path, workspace: Path, notes: list[str], *, recursive: bool) -> list[Found]:
+    """List the CSV files of a folder; ``notes`` gets those that look like an export and are not read.
 
     Raises:
         SourceError: the folder does not exist, or hub may not look into it.
@@ -88,12 +90,19 @@ def in_folder(folder: Path, workspace: Path, *, recursive: bool) -> list[Found]:
                 f"there is no folder {label_of(folder, workspace)}",
                 next_step="Make the folder and put the shop's exports into it, or correct `folder`.",
             )
-        paths = sorted(path for path in _listed(folder, recursive=recursive) if _is_export(path))
-        return [found for path in paths for found in _members(path, workspace)]
+        paths = sorted(path for path in _listed(folder, recursive=recursive) if path.is_file())
+        exports = [path for path in paths if path.name.lower().endswith(SUFFIXES)]
+        notes += [
+            f"{label_of(path, workspace)} was not read: its name does not end in {', '.join(SUFFIXES)}; "
+            f"save or rename it so, or read it through a mapping"
+            for path in paths
+            if path not in exports and path.name.lower().endswith(LOOKALIKES)
+        ]
+        return [found for path in exports for found in _members(path, workspace, notes)]
 
 
-def by_pattern(pattern: str, workspace: Path) -> list[Found]:
-    """List the files that a mapping's path names.
+def by_pattern(pattern: str, workspace: Path, notes: list[str]) -> list[Found]:
+    """List the files that a mapping's path names; ``notes`` gets what is not read of a ZIP file.
 
     Raises:
         SourceError: there is none, or hub may not look for it.
@@ -108,7 +117,7 @@ def by_pattern(pattern: str, workspace: Path) -> list[Found]:
                 f"no file matches {pattern}",
                 next_step="Put the file there, or correct `path` (it is relative to the workspace).",
             )
-        return [found for path in paths for found in _members(path, workspace)]
+        return [found for path in paths for found in _members(path, workspace, notes)]
 
 
 @contextmanager
@@ -134,11 +143,7 @@ def _is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith((".", "~$", "__MACOSX")) for part in path.relative_to(folder).parts)
 
 
-def _is_export(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES) and path.is_file()
-
-
-def _members(path: Path, workspace: Path) -> Iterator[Found]:
+def _members(path: Path, workspace: Path, notes: list[str]) -> Iterator[Found]:
     stat = path.stat()
     whole = Found(path, label_of(path, workspace), stat.st_mtime_ns, stat.st_size)
     if path.suffix.lower() != ".zip":
@@ -146,21 +151,30 @@ def _members(path: Path, workspace: Path) -> Iterator[Found]:
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if _is_member(info)]
+            packed = [info for info in archive.infolist() if _is_member(info)]
     except (zipfile.BadZipFile, OSError) as error:
         raise damaged(whole, error) from error
+    # Of several members with one name, zipfile opens the last.
+    members = {info.filename: info for info in packed if info.filename.lower().endswith(".csv")}
     if not members:
         raise api.SourceError(
             f"{whole.label} holds no .csv file", next_step="Export again, or take the file out of the folder."
         )
-    for info in sorted(members, key=lambda info: info.filename):
-        yield Found(path, f"{whole.label}/{info.filename}", stat.st_mtime_ns, info.file_size, info.filename)
+    notes += [_passed_over(f"{whole.label}/{info.filename}") for info in packed if info not in members.values()]
+    for name, info in sorted(members.items()):
+        yield Found(path, f"{whole.label}/{name}", stat.st_mtime_ns, info.file_size, name)
 
 
 def _is_member(info: zipfile.ZipInfo) -> bool:
     name = info.filename.rsplit("/", 1)[-1]
     hidden = name.startswith(".") or info.filename.startswith("__MACOSX")
-    return not info.is_dir() and not hidden and name.lower().endswith(".csv")
+    return not info.is_dir() and not hidden and name.lower().endswith((".csv", *LOOKALIKES))
+
+
+def _passed_over(label: str) -> str:
+    if label.lower().endswith(".csv"):
+        return f"{label} was not read: the ZIP file holds a later file of the same name; rename one of them"
+    return f"{label} was not read: of a ZIP file only .csv files are; take it out of there"
 
 
 def damaged(found: Found, error: Exception) -> api.SourceError:
