@@ -163,7 +163,7 @@ class Loader:
         self.report.read[name] = self.report.read.get(name, 0) + count
         if not snapshot:
             unread = sum(reject.table == name for reject in page.rejected)
-            self._judge(name, refused + unread, count + unread, minimum=_LARGE_PAGE)
+            self._judge(name, refused + unread, count + unread, minimum=_LARGE_PAGE, stands=not direct)
             if count:
                 keep_last(self.con, table, target)
         return target
@@ -285,14 +285,17 @@ class Loader:
         ids = [load.load_id for load in self._staged.values()]
         rejected += self._rejected_of(ids)
         for name, refused in self._unusable.items():
-            self._judge(name, refused, self.report.read.get(name, 0), minimum=0)
+            old = self.registry.visible(self.task.source, self.task.name, name)
+            stands = old is not None and not self._is_empty(old.physical)
+            self._judge(name, refused, self.report.read.get(name, 0), minimum=0, stands=stands)
 
-    def _judge(self, name: str, refused: int, count: int, *, minimum: int) -> None:
+    def _judge(self, name: str, refused: int, count: int, *, minimum: int, stands: bool) -> None:
         if not refused or count < minimum or refused <= self.task.guards.max_rejected * count:
             return
+        rest = "what was stored before stands" if stands else "nothing of them is stored"
         raise SourceError(
             f"source {self.task.source}: {refused} of {count} rows of {name} cannot be used, more than "
-            f"max_rejected = {self.task.guards.max_rejected:g}; what was stored before stands",
+            f"max_rejected = {self.task.guards.max_rejected:g}; {rest}",
             next_step="Look at them with `hub rejected`, then mend the export or its mapping.",
         )
 

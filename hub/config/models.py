@@ -12,8 +12,8 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator, mode
 
 from hub.api import Config, Duration
 
-Rate = Annotated[Decimal, Field(ge=Decimal("0.00000001"), lt=Decimal(10_000_000_000))]
-"""The catalog keeps rates with 10 digits before the point and 8 after it."""
+Rate = Annotated[Decimal, Field(gt=0, lt=Decimal(10_000_000_000))]
+"""The catalog keeps rates with 10 digits before the point."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

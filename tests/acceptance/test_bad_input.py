@@ -49,11 +49,6 @@ MISTAKES = {
         'currency = "DKK"\ncurrencies = { EUR = 1e30 }',
         r"clients/acme\.toml:\d+: currencies\.EUR: should be less than 10000000000, not 1e\+30",
     ),
-    "a rate that is nothing": (
-        'currency = "DKK"',
-        'currency = "DKK"\ncurrencies = { EUR = 1e-9 }',
-        r"clients/acme\.toml:\d+: currencies\.EUR: should be greater than or equal to 1E-8, not 1e-09",
-    ),
     "a limit above all people": (
         'plugin = "everyone"',
         'plugin = "buyers"\nlimit = { count = 99999999999999999999, by = "spend" }',
@@ -365,5 +360,26 @@ def test_too_many_broken_rows_fail_the_source_and_the_old_content_stands(agency:
 
     done = agency.sync(expect=3)
 
-    assert "3 of 20 rows of orders cannot be used" in only(done["sources"])["error"]["text"]
+    text = only(done["sources"])["error"]["text"]
+    assert "3 of 20 rows of orders cannot be used" in text
+    assert text.endswith("; what was stored before stands")
     assert len(agency.hub("rejected", "acme", "--json").json) >= 3
+
+
+@pytest.mark.parametrize("before", ["a first read", "another currency"])
+def test_nothing_is_said_to_stand_where_nothing_was_stored(agency: Agency, before: str) -> None:
+    agency.shop.people(4)
+    for _ in range(20):
+        agency.shop.buy("p1@example.com", datetime(2026, 10, 1, tzinfo=UTC))
+    if before == "another currency":
+        agency.started()
+        agency.change('currency = "DKK"', 'currency = "EUR"\ncurrencies = { DKK = 0.13 }')
+    for order in agency.shop.orders[:3]:
+        order["Total"] = "12,9O"
+    agency.shop.write()
+
+    done = agency.sync(expect=3)
+
+    text = only(done["sources"])["error"]["text"]
+    assert "3 of 20 rows of orders cannot be used" in text
+    assert text.endswith("; nothing of them is stored")
