@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from hub.api import Gone, Merged, Page, Reject, Stream
-from hub.catalog import Catalog, CatalogSettings, Shrink
+from hub.catalog import Catalog, CatalogFailedError, CatalogSettings, Shrink
 from hub.config.models import Guards
 from hub.errors import BusyError, PluginError, SourceError
 from tests.catalog_shop import KEY, NOW, Shop, a_shop, days, erasure, order
@@ -555,7 +555,7 @@ def test_another_process_is_named_after_the_waiting(tmp_path: Path) -> None:
 def test_a_file_that_is_no_catalog_is_not_taken_for_a_busy_one(shop: Shop) -> None:
     shop.catalog.path.write_bytes(b"not a database" * 1000)
 
-    with pytest.raises(duckdb.Error), shop.catalog.writer(NOW):
+    with pytest.raises(CatalogFailedError, match="is damaged"), shop.catalog.writer(NOW):
         pass
 
 
