@@ -355,7 +355,8 @@ _GUARDS = {
         "Look at `hub plan CLIENT`, then `hub approve CLIENT SYNC`.",
     ),
     "changed-definition": (
-        "Settings, a strategy's version, attributes, purpose or mode changed since the last delivery.",
+        "Settings of a segment, a strategy's version, or the sync's attributes, mode, holdout or purpose (its own, or "
+        "its destination's) changed since the last delivery.",
         "Look at `hub plan CLIENT`, then `hub approve CLIENT SYNC`.",
     ),
     "removals": (

@@ -139,7 +139,7 @@ class Preparation:
         self._refuse_proof(name, settings, purpose)
         audience = self.ledger.audience(name, settings.destination, settings.audience or settings.segment)
         served = destination.serving(purpose)
-        return Target(name, settings, served, audience, purpose, self.wiring.definition_digest(name))
+        return Target(name, settings, served, audience, purpose, self.wiring.definition_digest(name, purpose))
 
     def _refuse_proof(self, name: str, settings: SyncSettings, purpose: str) -> None:
         """Refuse to write into the shop what the client's file reads there as proof of consent."""
@@ -363,10 +363,9 @@ class Preparation:
             sync.numbers.notes.append(sync.waits)
         limits = self.wiring.client.guards_with(target.settings.guards)
         first = target.audience.definition is None
-        changed = not first and target.audience.definition != target.definition
         if first and size.add and (note := target.destination.first_load(target.audience.name)):
             sync.numbers.notes.append(note)
-        for held in watch(size, limits, first=first, definition_changed=changed):
+        for held in watch(size, limits, first=first, definition_changed=target.is_redefined):
             if not self.force and not self.ledger.is_approved(sync.name, held.guard, held.size, target.definition):
                 # What a look at another instant finds is not what the next run would do: nothing to approve.
                 if self.session.as_of == self.session.now:

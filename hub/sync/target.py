@@ -30,6 +30,15 @@ class Target:
         """Return the consent channel of the purpose; ``own_shop`` has none but erasure."""
         return CHANNELS.get(self.purpose, self.purpose)
 
+    @property
+    def is_redefined(self) -> bool:
+        """Tell whether the audience was last delivered by another definition.
+
+        An earlier hub noted only how the digest begins: what it did not know is no change.
+        """
+        noted = self.audience.definition
+        return noted is not None and not self.definition.startswith(noted)
+
 
 @dataclass(slots=True)
 class PreparedSync:

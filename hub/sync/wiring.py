@@ -196,8 +196,12 @@ class Wiring:
                 versions[f"segment {definition.strategy.name}"] += f", version {definition.strategy.version}"
         return versions
 
-    def definition_digest(self, sync: str) -> str:
-        """Hash what a sync delivers: its segments with settings and versions, attributes, purpose and mode."""
+    def definition_digest(self, sync: str, purpose: str) -> str:
+        """Hash what a sync delivers: its segments with settings and versions, attributes, mode, purpose and holdout.
+
+        What came to count later, the purpose that the destination may give and the holdout, follows in a hash of its
+        own: a ledger that knows only the first one tells nothing of the second (``Target.is_redefined``).
+        """
         settings = self.client.syncs[sync]
         known = {definition.name: definition for definition in self.definitions}
         told: dict[str, Any] = {}
@@ -213,7 +217,7 @@ class Wiring:
                 *([definition.narrowing, definition.earlier] if definition.narrowing or definition.earlier else ()),
             ]
         what = [settings.segment, told, settings.attributes, settings.purpose, settings.mode]
-        return sha256(dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:32]
+        return _digest(what) + _digest([purpose, settings.holdout])
 
     def _plugged(self) -> set[tuple[str, str]]:
         return (
@@ -283,3 +287,7 @@ class Wiring:
             cache,
             self.folder if self.stand_ins else self.workspace.folder,
         )
+
+
+def _digest(what: Any) -> str:
+    return sha256(dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from hub.ledger import Ledger
 from hub.sync.numbers import RunNumbers, SyncNumbers
 from tests.acceptance.kit import START, Agency, only
 
@@ -60,6 +61,62 @@ def test_a_changed_definition_is_held_and_an_approval_is_used_once(running: Agen
     assert guards(held) == ["changed-definition"]
     running.change('"last_name"', '"first_name"')
     assert only(running.sync()["syncs"])["calls"] == 0
+
+
+ADS = """
+[[consent.from]]
+tag = "ads-ok"
+grants = ["ads"]
+evidence = "checkout box"
+"""
+
+
+def test_another_purpose_of_the_destination_is_a_changed_definition(agency: Agency) -> None:
+    agency.change('plugin = "keeper"', 'plugin = "file"')
+    agency.add(ADS)
+    agency.shop.people(20)
+    for customer in agency.shop.customers[:15]:
+        customer.tags = "ads-ok"
+    agency.started()
+
+    agency.change('plugin = "file"', 'plugin = "file"\npurpose = "email_marketing"')
+    agency.shop.people(1, start=30).write()
+    assert only(agency.sync()["syncs"])["delivered"] == 1
+
+    agency.change('purpose = "email_marketing"', 'purpose = "ads"')
+    held = only(agency.sync(expect=3)["syncs"])
+    assert (guards(held), held["remove"], held["held_back"]) == (["changed-definition"], 6, 6)
+    agency.hub("approve", "acme", "news")
+    assert only(agency.sync()["syncs"])["delivered"] == 6
+
+
+def test_another_holdout_is_a_changed_definition(running: Agency) -> None:
+    running.add("holdout = 0.4\n")
+    held = only(running.sync(expect=3)["syncs"])
+    assert (guards(held), len(running.held())) == (["changed-definition"], 20)
+    running.hub("approve", "acme", "news")
+    running.change("holdout = 0.4", "holdout = 0.6")
+
+    assert guards(only(running.sync(expect=3)["syncs"])) == ["changed-definition"]
+
+    running.hub("approve", "acme", "news")
+    assert only(running.sync()["syncs"])["remove"] == 20 - len(running.held())
+    assert 2 < len(running.held()) < 15
+
+
+def test_what_an_earlier_hub_did_not_note_is_no_change_until_it_is_noted(agency: Agency) -> None:
+    agency.add("holdout = 0.4\n")
+    agency.shop.people(20)
+    agency.started()
+    with Ledger.open(agency.state, agency.clock) as ledger:
+        (audience,) = ledger.audiences()
+        ledger.set_definition(audience.audience_id, str(audience.definition)[:32])
+    agency.shop.people(20, start=30).write()
+
+    assert only(agency.sync()["syncs"])["delivered"] > 0
+
+    agency.change("holdout = 0.4", "holdout = 0.6")
+    assert guards(only(agency.sync(expect=3)["syncs"])) == ["changed-definition"]
 
 
 def test_too_many_removals_are_held_but_withdrawals_go(agency: Agency) -> None:
