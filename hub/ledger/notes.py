@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,16 +32,36 @@ class Notes(Store):
             )
         ]
 
-    def approve(self, sync: str) -> list[HeldGuard]:
-        """Let the next run deliver what the sync's guards hold now, and return those guards."""
+    def approve(self, sync: str, guard: str | None = None) -> list[HeldGuard]:
+        """Let the next run deliver what a guard (or every guard) of the sync holds now, and return those guards."""
         with self.transaction():
-            waiting = [guard for guard in self.held(sync) if guard.approved_at is None]
-            self.execute(queries.load("notes")["approve"], {"sync": sync, "now": self._now()})
+            waiting = [held for held in self.held(sync) if held.approved_at is None and guard in {None, held.guard}]
+            self.execute(queries.load("notes")["approve"], {"sync": sync, "guard": guard, "now": self._now()})
         return waiting
 
-    def is_approved(self, sync: str, guard: str, size: int, about: str = "") -> bool:
-        """Tell whether an unused approval covers a plan of this size: at most a tenth larger than what was seen."""
-        return self._approval(sync, guard, size, about) is not None
+    def is_approved(self, sync: str, guard: str, size: int, about: str = "", audience_id: int | None = None) -> bool:
+        """Tell whether an unused approval covers a plan of this size: at most a tenth larger than what was seen.
+
+        Where it lets people into an audience, whoever came in since it was given is no part of it any more.
+        """
+        return self._approval(sync, guard, size, about, audience_id) is not None
+
+    def keep_for_rest(self, sync: str, guards: Sequence[str], left: int, about: str, audience_id: int) -> bool:
+        """Let an approval stand for so many people who are left of it, and drop whatever else is held.
+
+        ``guards`` are those whose approvals let people in, the first found counts; from now on it answers the first.
+        False if there is none.
+        """
+        notes = queries.load("notes")
+        with self.transaction():
+            known = ({"sync": sync, "guard": guard, "about": about} for guard in guards)
+            found = next((row for each in known if (row := self._one(notes["approval"], each))), None)
+            if found is not None:
+                held_id, _, approved_at = found
+                size = self._came_in(audience_id, approved_at) + left
+                self.execute(notes["release_others"], {"sync": sync, "held_id": held_id})
+                self.execute(notes["narrow_approval"], {"held_id": held_id, "guard": guards[0], "size": size})
+        return found is not None
 
     def use_approval(self, sync: str, guard: str, size: int, about: str = "") -> bool:
         """Use up the approval that covers a plan of this size; False if none does."""
@@ -140,9 +160,17 @@ class Notes(Store):
         with self.transaction():
             self.execute(queries.load("notes")[query], values)
 
-    def _approval(self, sync: str, guard: str, size: int, about: str) -> int | None:
+    def _approval(self, sync: str, guard: str, size: int, about: str, audience_id: int | None = None) -> int | None:
         row = self._one(queries.load("notes")["approval"], {"sync": sync, "guard": guard, "about": about})
-        return row[0] if row and size <= row[1] * _TOLERANCE else None
+        if row is None:
+            return None
+        held_id, approved, approved_at = row
+        left = approved - (0 if audience_id is None else self._came_in(audience_id, approved_at))
+        return held_id if size <= left * _TOLERANCE else None
+
+    def _came_in(self, audience_id: int, since: int) -> int:
+        values = {"audience_id": audience_id, "since": since}
+        return int(self._one(queries.load("notes")["came_in"], values)[0])
 
 
 class ConnectionMemory:

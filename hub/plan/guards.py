@@ -25,6 +25,10 @@ class Guard(StrEnum):
     OLD = "older-than-last-run"
 
 
+LETTING_IN = (Guard.ADDITIONS, Guard.FIRST, Guard.DEFINITION)
+"""The guards whose approval lets people into an audience, the one that is about nothing else first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A guard that holds a sync: which, why in a sentence, and how many people it is about."""

@@ -13,7 +13,7 @@ from hub.deliver import Tally, Work, deliver, settle
 from hub.errors import HubError
 from hub.ledger import Audience
 from hub.plan.diff import QUERIES
-from hub.plan.guards import Guard, Held
+from hub.plan.guards import LETTING_IN, Guard, Held
 from hub.sync.numbers import Status, Trouble
 from hub.sync.target import PreparedSync
 
@@ -47,13 +47,24 @@ class Delivery:
         if last := self._later_run(sync):
             self._refuse_old(sync, last)
         elif sync.held and self.ask and sync.numbers.guards and self.ask(sync):
+            sync.let_through += sync.held
             sync.held.clear()
             sync.numbers.guards.clear()
             sync.numbers.status = Status.OK
+        self._note_let_through(sync)
         tally = self._send(sync)
         if tally is not None:
             self._count(sync, tally)
         self._note(sync)
+
+    def _note_let_through(self, sync: PreparedSync) -> None:
+        """Note as approved what was let through by hand, so that what this run cannot finish goes on as well."""
+        if not sync.may_add:
+            return
+        for held in sync.let_through:
+            if held.guard in LETTING_IN:
+                self.ledger.hold(sync.name, held.guard, held.size, about=sync.target.definition, detail=held.text)
+                self.ledger.approve(sync.name, held.guard)
 
     def _later_run(self, sync: PreparedSync) -> datetime | None:
         """Return the instant of the audience's last run if it is later, so that sending would undo what is newer."""
@@ -203,13 +214,23 @@ class Delivery:
             self.ledger.record_holdouts(audience_id, self.con.sql(QUERIES["holdouts"].format(**names)).to_arrow_table())
         if not sync.may_add:
             return
-        self.ledger.release(sync.name)
+        if not self._keep_approval(sync):
+            self.ledger.release(sync.name)
         if target.audience.definition is not None or difference.size.touched:
             self.ledger.set_definition(audience_id, target.definition)
         # Outside the sandbox an older instant comes this far only where the last one was wrong.
         self.ledger.set_last_as_of(audience_id, self.as_of, back=self.run.wiring.stand_ins is None)
         if sync.to_remember is not None:
             self.ledger.remember_settled(target.audience, *sync.to_remember)
+
+    def _keep_approval(self, sync: PreparedSync) -> bool:
+        """Keep an approval as long as some of those it let in wait for a passing reason, such as a limit per day."""
+        numbers, target = sync.numbers, sync.target
+        audience_id = target.audience.audience_id
+        left = min(numbers.add, numbers.failed + numbers.held_back) + numbers.settled.get("failed", 0)
+        if not left and not self.ledger.count_receipts(audience_id):
+            return False
+        return self.ledger.keep_for_rest(sync.name, LETTING_IN, left, target.definition, audience_id)
 
     def _fail(self, sync: PreparedSync, error: HubError) -> None:
         numbers = sync.numbers

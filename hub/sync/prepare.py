@@ -21,7 +21,7 @@ from hub.consent.verdict import Verdict
 from hub.errors import ConfigError, HubError, PluginError
 from hub.ledger import Audience, Ledger, MemberState
 from hub.plan.diff import Difference, Judged, Request, Withheld, as_known, diff, no_difference, prepare_tables, without
-from hub.plan.guards import Guard, Held, watch
+from hub.plan.guards import LETTING_IN, Guard, Held, watch
 from hub.segments import SegmentResult, run_segments
 from hub.sync.adopt import adopt
 from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach, digest_of_segment, fingerprint
@@ -366,7 +366,12 @@ class Preparation:
         if first and size.add and (note := target.destination.first_load(target.audience.name)):
             sync.numbers.notes.append(note)
         for held in watch(size, limits, first=first, definition_changed=target.is_redefined):
-            if not self.force and not self.ledger.is_approved(sync.name, held.guard, held.size, target.definition):
+            audience_id = target.audience.audience_id if held.guard in LETTING_IN else None
+            if self.ledger.is_approved(sync.name, held.guard, held.size, target.definition, audience_id):
+                continue
+            if self.force:
+                sync.let_through.append(held)
+            else:
                 # What a look at another instant finds is not what the next run would do: nothing to approve.
                 if self.session.as_of == self.session.now:
                     self.ledger.hold(sync.name, held.guard, held.size, about=target.definition, detail=held.text)

@@ -44,7 +44,8 @@ class Target:
 class PreparedSync:
     """One sync, ready to be shown or sent.
 
-    ``held`` are the guards that hold it; ``waits`` is another reason why nobody may be added now. ``seen_block``
+    ``held`` are the guards that hold it, ``let_through`` those that somebody let through for this run, who saw what
+    they hold or forced it; ``waits`` is another reason why nobody may be added now. ``seen_block``
     is the highest block number that consent saw. ``to_remember`` is of a settled audience, once all is written
     down: the mark by which it is known again, and what was told of it.
     """
@@ -54,6 +55,7 @@ class PreparedSync:
     numbers: SyncNumbers
     seen_block: int
     held: list[Held] = field(default_factory=list)
+    let_through: list[Held] = field(default_factory=list)
     waits: str | None = None
     to_remember: tuple[str, str] | None = None
 

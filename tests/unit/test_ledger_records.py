@@ -379,6 +379,16 @@ def test_guard_that_holds_again_needs_a_new_approval(ledger: Ledger) -> None:
     assert [(guard.size, guard.approved_at) for guard in ledger.held("vip")] == [(200, None)]
 
 
+def test_one_guard_is_approved_alone(ledger: Ledger) -> None:
+    ledger.hold("vip", "max_removals", 100)
+    ledger.hold("vip", "first", 100)
+
+    assert [guard.guard for guard in ledger.approve("vip", "first")] == ["first"]
+
+    assert ledger.is_approved("vip", "first", 100)
+    assert not ledger.is_approved("vip", "max_removals", 100)
+
+
 def test_released_guard_holds_nothing(ledger: Ledger) -> None:
     ledger.hold("vip", "max_removals", 100)
     ledger.hold("vip", "first", 100)

@@ -30,14 +30,28 @@ select held_id, sync, guard, size, about, detail, held_at, approved_at from held
 where used_at is null and (:sync is null or sync = :sync) order by sync, guard
 
 -- name: approve
-update held set approved_at = :now where sync = :sync and used_at is null and approved_at is null
+update held set approved_at = :now
+where sync = :sync and used_at is null and approved_at is null and (:guard is null or guard = :guard)
 
 -- name: release_held
 delete from held where sync = :sync and used_at is null and (:guard is null or guard = :guard)
 
 -- name: approval
-select held_id, size from held
+select held_id, size, approved_at from held
 where sync = :sync and guard = :guard and about = :about and approved_at is not null and used_at is null
+
+-- name: came_in
+-- Who may have arrived since an instant and is not sent again, also those who left meanwhile.
+select
+    (select count(*) from membership where audience_id = :audience_id and coalesce(delivered_at, sent_at) >= :since
+        and (state in ('h', 'a', 'r') or (state = 'u' and due_at is null)))
+    + (select count(*) from spells where audience_id = :audience_id and coalesce(delivered_at, sent_at) >= :since)
+
+-- name: narrow_approval
+update held set guard = :guard, size = min(size, :size) where held_id = :held_id
+
+-- name: release_others
+delete from held where sync = :sync and used_at is null and held_id <> :held_id
 
 -- name: use_approval
 update held set used_at = :now where held_id = :held_id
