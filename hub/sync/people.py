@@ -10,7 +10,7 @@ from shutil import rmtree
 from typing import Any
 
 from hub.api import Destination, Member, State
-from hub.catalog import CatalogFailedError, normalise_email, normalise_phone
+from hub.catalog import normalise_email, normalise_phone
 from hub.config.problems import suggest
 from hub.deliver import Work, deliver
 from hub.errors import BusyError, ConfigError, HubError
@@ -164,7 +164,7 @@ def forget(wiring: Wiring, person: str) -> Receipt:
 
     Raises:
         BusyError: a run works on the client; the address that was named is blocked.
-        CatalogFailedError: the catalog cannot be read or written; the address that was named is blocked.
+        HubError: the catalog cannot be read or written; the address that was named is blocked.
     """
     named = named_addresses(wiring, person)
     with wiring.open_ledger() as ledger:
@@ -179,10 +179,10 @@ def forget(wiring: Wiring, person: str) -> Receipt:
                 f"nobody adds this person any more, but nothing is erased yet: {error}",
                 next_step="Run it again when that has ended.",
             ) from error
-        except CatalogFailedError as error:
-            raise CatalogFailedError(
+        except HubError as error:
+            raise HubError(
                 f"nobody adds this person any more, but not everything is erased yet: {error}",
-                next_step=f"{error.next_step} Then run this again.",
+                next_step=f"{(error.next_step or 'Mend that').rstrip('.')}. Then run this again.",
             ) from error
 
 

@@ -117,9 +117,9 @@ def test_a_clock_that_goes_back_sends_nothing_twice_and_nothing_early(agency: Ag
 def test_nothing_is_delivered_for_an_instant_still_to_come(agency: Agency, command: tuple[str, ...]) -> None:
     agency.shop.people(3).write()
 
-    line = only(told(agency.hub(*command, "--as-of", "2999-01-01T12:00:00Z", expect=2)))
+    line = only(told(agency.hub(*command, "--as-of", "2199-01-01T12:00:00Z", expect=2)))
 
-    assert "2999-01-01T12:00:00Z, which is still to come" in line
+    assert "2199-01-01T12:00:00Z, which is still to come" in line
     assert agency.records() == []
     assert not (agency.folder / "plan.json").exists()
     assert only(agency.sync("--force")["syncs"])["delivered"] == 3
@@ -129,18 +129,18 @@ def test_a_plan_for_an_instant_still_to_come_is_not_applied(agency: Agency) -> N
     agency.shop.people(3).write()
     agency.hub("plan", "acme", "--out", "plan.json")
     file = agency.folder / "plan.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"as_of": "2999-01-01T12:00:00"}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"as_of": "2199-01-01T12:00:00"}))
 
     line = only(told(agency.hub("apply", "plan.json", expect=2)))
 
-    assert "2999-01-01T12:00:00Z, which is still to come" in line
+    assert "2199-01-01T12:00:00Z, which is still to come" in line
     assert agency.records() == []
 
 
 def test_looking_ahead_is_allowed_and_leaves_nothing_to_approve(agency: Agency) -> None:
     agency.shop.people(3).write()
 
-    planned = agency.hub("plan", "acme", "--as-of", "2999-01-01T12:00:00Z", "--json").json
+    planned = agency.hub("plan", "acme", "--as-of", "2199-01-01T12:00:00Z", "--json").json
 
     assert only(planned["syncs"])["add"] == 3
     assert "Nothing holds news" in agency.hub("approve", "acme", "news").stdout
@@ -256,17 +256,21 @@ def test_a_catalog_of_another_version_is_read_again_whatever_is_asked_first(runn
         with duckdb.connect(running.state / "catalog.duckdb") as catalog:
             catalog.execute("update about set value = 'older' where key = 'version'")
 
-    grow_old()
-    for command in ("explain", "export", "suppress", "forget"):
-        refused = running.hub(command, "acme", "p3@example.com", expect=1)
-        assert "was stored by another version of hub" in refused.stderr
-        assert "hub pull acme" in refused.stderr
+    def ask(*commands: str) -> None:
+        grow_old()
+        for command in commands:
+            refused = running.hub(command, "acme", "p3@example.com", expect=1)
+            assert "was stored by another version of hub" in refused.stderr
+            assert "hub pull acme" in refused.stderr
 
+    ask("explain", "export")
     sync = only(running.sync("--no-pull")["syncs"])
-
     assert (sync["calls"], sync["unchanged"] > 0) == (0, True)
-    running.hub("forget", "acme", "p3@example.com")
+
+    ask("suppress", "forget")
+    running.sync("--no-pull")
     assert "p3@example.com" not in running.held()
+    running.hub("forget", "acme", "p3@example.com")
 
 
 def test_a_catalog_deleted_by_hand_is_read_again_and_nothing_is_sent(running: Agency) -> None:
