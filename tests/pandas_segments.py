@@ -48,7 +48,6 @@ class InPandas:
         """Counted orders up to now, with their net value and whether they were discounted."""
         every = self.frames.orders
         counted = every["status"].isin(["paid", "pending"]) & ~every["test"].eq(True) & (every["placed_at"] <= NOW)
-        counted &= ~(every["refunded"].gt(0) & every["refunded"].ge(every["total"]))
         found = every[counted].copy()
         found["net"] = found["total"] - found["refunded"].fillna(0)
         found["discounted"] = found["discount"].fillna(0) > 0

@@ -86,8 +86,7 @@ _SEEN = pa.schema([("person_id", pa.int64()), ("happened_at", TIME)])
 _VIEWS = """
 create temporary view orders as
 select *, total - coalesce(refunded, 0) as net,
-    status in ('pending', 'paid') and not coalesce(test, false)
-        and not (refunded is not null and refunded > 0 and refunded >= total) as counted,
+    status in ('pending', 'paid') and not coalesce(test, false) as counted,
     coalesce(discount, 0) > 0 or len(coalesce(discount_codes, [])) > 0 as discounted
 from stored_orders where placed_at <= getvariable('as_of');
 create temporary view purchases as

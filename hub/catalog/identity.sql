@@ -207,7 +207,7 @@ join meant as p on p.source = e.source and p.visitor_id = e.visitor_id where e.o
 -- name: orders
 create or replace table merged.orders_merged as
 select m.*, coalesce(c.person_id, e.person_id, p.person_id) as person_id,
-       is_counted(m.status, m.test, m.total, m.refunded) as counted, is_discounted(m.discount, m.discount_codes) as discounted,
+       is_counted(m.status, m.test) as counted, is_discounted(m.discount, m.discount_codes) as discounted,
        cast(m.total - coalesce(m.refunded, 0) as decimal(18, 2)) as net
 from m_orders as m
 left join customer_person as c on c.system = m.system and c.customer_id = m.customer_id

@@ -21,9 +21,8 @@ create or replace temporary macro foreign_code(t) as
 create or replace temporary macro in_client_currency(amount, code) as
     case when foreign_code(code) is null then amount
          else cast(cast(amount as decimal(24, 6)) * getvariable('rates')[foreign_code(code)] as decimal(18, 2)) end;
-create or replace temporary macro is_counted(status, test, total, refunded) as
-    coalesce(status in ('pending', 'paid'), false) and not coalesce(test, false)
-    and not coalesce(refunded > 0 and refunded >= total, false);
+create or replace temporary macro is_counted(status, test) as
+    coalesce(status in ('pending', 'paid'), false) and not coalesce(test, false);
 create or replace temporary macro is_discounted(discount, codes) as
     coalesce(discount > 0, false) or coalesce(len(codes) > 0, false)
 

@@ -27,7 +27,7 @@ _EXTRA = {
 }
 DERIVED = {
     "orders": {
-        "counted": ("boolean", "is_counted(status, test, total, refunded)"),
+        "counted": ("boolean", "is_counted(status, test)"),
         "discounted": ("boolean", "is_discounted(discount, discount_codes)"),
         "net": ("decimal(18, 2)", "cast(total - coalesce(refunded, 0) as decimal(18, 2))"),
     },

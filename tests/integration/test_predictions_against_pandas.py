@@ -87,8 +87,7 @@ class ByHand:
     @cached_property
     def orders(self) -> pd.DataFrame:
         rows = pd.DataFrame(self.shop.orders)
-        total, refunded = rows["total"].astype(float), rows["refunded"].astype(float)
-        rows = rows[rows["status"].isin(["paid", "pending"]) & ~(refunded.gt(0) & refunded.ge(total))].copy()
+        rows = rows[rows["status"].isin(["paid", "pending"])].copy()
         rows["net"] = rows["total"].astype(float) - rows["refunded"].astype(float).fillna(0)
         return rows
 

@@ -101,19 +101,3 @@ def test_a_shop_without_orders_has_no_purchases(shop: Shop) -> None:
     shop.load({"customers": [{"customer_id": "1", "email": "a@x.example"}]})
 
     assert (shop.ask(PURCHASES), shop.ask(TOTALS)) == ([], [])
-
-
-@pytest.mark.parametrize(
-    ("total", "refunded", "counted"),
-    [("100", "100", False), ("100", "500", False), ("100", "99.99", True), ("100", None, True), ("0", "0", True)],
-)
-@pytest.mark.parametrize("names", [["shop"], ["shop", "till"]])
-def test_an_order_refunded_in_full_counts_no_more_whatever_its_status_says(
-    tmp_path: Path, total: str, refunded: str | None, counted: bool, names: list[str]
-) -> None:
-    shop = Shop(tmp_path, [(name, name) for name in names])
-    for name in names:
-        shop.load({"orders": [any_order("1", 30, total, email="ann@example.com", refunded=refunded)]}, source=name)
-
-    assert shop.ask("select counted from orders") == [(counted,)] * len(names)
-    assert shop.ask("select coalesce(sum(orders), 0) from order_totals") == [(counted * len(names),)]
