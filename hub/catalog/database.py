@@ -21,7 +21,7 @@ from hub.catalog.models import CatalogSettings, Given, OnBlocks
 from hub.catalog.registry import Registry, naive
 from hub.catalog.session import Session
 from hub.catalog.tables import lacking
-from hub.catalog.writer import Writer, nobody
+from hub.catalog.writer import Writer, tell_nobody
 from hub.errors import BusyError
 from hub.keys import install_keyed_hash
 from hub.places import silence_permits
@@ -61,7 +61,7 @@ class Catalog:
         key: bytes,
         *,
         tables: Mapping[str, Table] = TABLES,
-        on_refusals: OnBlocks = nobody,
+        on_refusals: OnBlocks = tell_nobody,
         pause: Callable[[float], None] = sleep,
         clock: Callable[[], float] = monotonic,
     ) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def nobody(blocks: Sequence[OptOut]) -> None:
+def tell_nobody(blocks: Sequence[OptOut]) -> None:
     """Take opt-outs and tell nobody."""
 
 
@@ -130,7 +130,7 @@ class Writer:
         guards: Guards | None = None,
         accept_shrink: Mapping[str, int] | None = None,
         erasures: pa.Table | None = None,
-        on_blocks: OnBlocks = nobody,
+        on_blocks: OnBlocks = tell_nobody,
         progress: Progress = _quietly,
     ) -> StreamReport:
         """Store the pages of a stream, each with its cursor or not at all.

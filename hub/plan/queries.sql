@@ -10,7 +10,8 @@ select c.person_id, $code as code from {cleared} as c semi join {people} using (
 -- name: withhold_refused
 select c.person_id, 'REFUSED' as code from {cleared} as c
 join {membership} as m using (member_key)
-where (m.state = 'refused' or m.state = 'unknown' and m.data_hash is not null) and m.data_hash is not distinct from c.data_hash
+where (m.state = 'refused' or m.state = 'unknown' and m.data_hash is not null)
+  and m.data_hash is not distinct from c.data_hash
 -- name: withhold_holdout
 -- The first 13 hexadecimal digits of a keyed hash are a number below 2^52, so a share in [0, 1) that is the same in every run.
 select c.person_id, 'HOLDOUT' as code from {cleared} as c

@@ -125,7 +125,7 @@ def _standings(
             continue
         plugin = _plugin(wiring, sync.destination)
         purpose = sync.purpose or wiring.purpose_of(sync.destination, ledger)
-        audience = sync.audience or sync.segment
+        audience = sync.audience_name
         asked = parameters(wiring.client.id, name, sync.destination, audience, purpose)
         code, because = withholder.reason(person_id, asked)
         yield AudienceStanding(

@@ -72,21 +72,16 @@ def _is_known(wiring: Wiring, person: str) -> bool:
         return bool(session.find(person))
 
 
-def addresses_of(wiring: Wiring, person: str) -> list[str]:
-    """Return the address texts of everybody that an e-mail, phone or customer id names, itself included."""
-    named = named_addresses(wiring, person)
+def known_addresses(wiring: Wiring, person: str) -> list[str]:
+    """Return the address texts that the catalog knows of everybody whom an e-mail, phone or customer id names."""
     if not wiring.catalog.exists:
-        return named
+        return []
     with open_session(wiring) as session:
-        for person_id in session.find(person):
-            rows = session.con.execute(
-                "select kind, system, value from identities where person_id = ?", [person_id]
-            ).fetchall()
-            named += [
-                f"customer:{system}:{value}" if kind == "customer" else f"{kind}:{value}"
-                for kind, system, value in rows
-            ]
-    return list(dict.fromkeys(named))
+        rows = session.con.execute(
+            "select kind, system, value from identities where person_id in (select unnest($people))",
+            {"people": session.find(person)},
+        ).fetchall()
+    return [f"customer:{system}:{value}" if kind == "customer" else f"{kind}:{value}" for kind, system, value in rows]
 
 
 def suppress(wiring: Wiring, person: str, *, channel: str = EVERY_CHANNEL, lift: bool = False) -> int:
@@ -104,7 +99,7 @@ def suppress(wiring: Wiring, person: str, *, channel: str = EVERY_CHANNEL, lift:
     with wiring.open_ledger() as ledger:
         changed = _suppress(wiring, ledger, named, channel, lift=lift)
         try:
-            others = [each for each in addresses_of(wiring, person) if each not in named]
+            others = [each for each in known_addresses(wiring, person) if each not in named]
         except HubError as error:
             done = "lifted" if lift else "blocked"
             raise HubError(
@@ -129,7 +124,7 @@ def _suppress(wiring: Wiring, ledger: Ledger, addresses: Sequence[str], channel:
 
 def export(wiring: Wiring, person: str) -> dict[str, Any]:
     """Return everything held about a person as JSON data; empty where nobody knows them."""
-    addresses = addresses_of(wiring, person)
+    addresses = [*named_addresses(wiring, person), *known_addresses(wiring, person)]
     held: dict[str, Any] = {}
     if wiring.catalog.exists:
         with open_session(wiring) as session:
@@ -173,7 +168,8 @@ def forget(wiring: Wiring, person: str) -> Receipt:
             with hold(wiring.folder):
                 # What a run that was killed may have sent counts as held: it has to be taken out too.
                 ledger.recover()
-                return _forget(wiring, ledger, addresses_of(wiring, person))
+                addresses = dict.fromkeys([*named, *known_addresses(wiring, person)])
+                return _forget(wiring, ledger, list(addresses))
         except BusyError as error:
             raise BusyError(
                 f"nobody adds this person any more, but nothing is erased yet: {error}",

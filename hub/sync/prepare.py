@@ -137,7 +137,7 @@ class Preparation:
             known = ", ".join(sorted(PURPOSES))
             raise ConfigError(f"syncs.{name}: there is no purpose {purpose!r}; there are {known}")
         self._refuse_proof(name, settings, purpose)
-        audience = self.ledger.audience(name, settings.destination, settings.audience or settings.segment)
+        audience = self.ledger.audience(name, settings.destination, settings.audience_name)
         served = destination.serving(purpose)
         return Target(name, settings, served, audience, purpose, self.wiring.definition_digest(name, purpose))
 

@@ -33,8 +33,8 @@ def retire_missing(wiring: Wiring, ledger: Ledger) -> Retired:
     for name, sync in client.syncs.items():
         if sync.was and sync.was not in client.syncs:
             ledger.rename(sync.was, name)
-    kept = {(sync.destination, sync.audience or sync.segment) for sync in client.syncs.values() if sync.enabled}
-    paused = {(sync.destination, sync.audience or sync.segment) for sync in client.syncs.values()} - kept
+    kept = {(sync.destination, sync.audience_name) for sync in client.syncs.values() if sync.enabled}
+    paused = {(sync.destination, sync.audience_name) for sync in client.syncs.values()} - kept
     retired = Retired()
     for audience in ledger.audiences():
         known = (audience.destination, audience.name)
@@ -63,7 +63,7 @@ def settings_of(audience: Audience) -> SyncSettings:
 def purpose_of(audience: Audience, client: Client, destination: Destination[Any]) -> str:
     """Return what an audience is for that no running sync keeps: as its paused sync says, else as it was delivered."""
     for sync in client.syncs.values():
-        if (sync.destination, sync.audience or sync.segment) == (audience.destination, audience.name):
+        if (sync.destination, sync.audience_name) == (audience.destination, audience.name):
             return sync.purpose or destination.purpose
     return audience.purpose or destination.purpose
 
@@ -99,7 +99,7 @@ def end_audience(wiring: Wiring, name: str, *, empty: bool) -> str:
 
 
 def _find(wiring: Wiring, ledger: Ledger, name: str) -> Audience:
-    kept = {(sync.destination, sync.audience or sync.segment) for sync in wiring.client.syncs.values()}
+    kept = {(sync.destination, sync.audience_name) for sync in wiring.client.syncs.values()}
     known = ledger.audiences()
     found = [each for each in known if name in {each.name, each.sync}]
     if len(found) != 1:

@@ -76,19 +76,12 @@ class Wiring:
         with self.open_ledger() as ledger:
             memory = ledger.memory("")
             known, found = memory.get("key"), read_key(self.folder)
-            wrong = None
-            if found is None:
-                wrong = "is missing" if known else None
-            elif len(found) != LENGTH:
-                wrong = "is damaged"
-            elif known and known != fingerprint(found):
-                wrong = "is not the one that the ledger was written with"
-            if wrong:
+            if wrong := _wrong_with(found, known):
                 raise ConfigError(
                     f"{self.folder / 'key'} {wrong}: nobody who is blocked or a member would be known again",
                     next_step="put the key back from your backup, the one that belongs to ledger.sqlite",
                 )
-            key = load_key(self.folder)
+            key = found or load_key(self.folder)
             if not known:
                 memory.set("key", fingerprint(key))
         return key
@@ -291,3 +284,12 @@ class Wiring:
 
 def _digest(what: Any) -> str:
     return sha256(dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _wrong_with(key: bytes | None, known: str | None) -> str | None:
+    """Return what is wrong with a client's key, where the ledger knows it by a fingerprint or not yet."""
+    if key is None:
+        return "is missing" if known else None
+    if len(key) != LENGTH:
+        return "is damaged"
+    return "is not the one that the ledger was written with" if known and known != fingerprint(key) else None

@@ -257,6 +257,16 @@ segment = "all"
 destination = "list"
 """
 
+OPT_OUTS = """
+[sources.outs]
+plugin = "csv"
+
+[[sources.outs.files]]
+path = "exports/outs.csv"
+table = "consents"
+columns = { subject = "who", channel = "channel", status = "status", recorded_at = "at" }
+"""
+
 
 class Clock:
     """A clock that a test moves."""

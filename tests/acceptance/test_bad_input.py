@@ -349,18 +349,22 @@ def test_rejected_rows_are_shown_with_file_record_and_reason(agency: Agency) -> 
     assert only(told(unknown)) == "error: there is no source 'other'; there are shop"
 
 
+def spoil(agency: Agency) -> str:
+    """Break three orders and return what the next sync says of their source."""
+    for order in agency.shop.orders[:3]:
+        order["Total"] = "12,9O"
+    agency.shop.write()
+    return str(only(agency.sync(expect=3)["sources"])["error"]["text"])
+
+
 def test_too_many_broken_rows_fail_the_source_and_the_old_content_stands(agency: Agency) -> None:
     agency.shop.people(4)
     for _ in range(20):
         agency.shop.buy("p1@example.com", datetime(2026, 10, 1, tzinfo=UTC))
     agency.started()
-    for order in agency.shop.orders[:3]:
-        order["Total"] = "12,9O"
-    agency.shop.write()
 
-    done = agency.sync(expect=3)
+    text = spoil(agency)
 
-    text = only(done["sources"])["error"]["text"]
     assert "3 of 20 rows of orders cannot be used" in text
     assert text.endswith("; what was stored before stands")
     assert len(agency.hub("rejected", "acme", "--json").json) >= 3
@@ -374,12 +378,8 @@ def test_nothing_is_said_to_stand_where_nothing_was_stored(agency: Agency, befor
     if before == "another currency":
         agency.started()
         agency.change('currency = "DKK"', 'currency = "EUR"\ncurrencies = { DKK = 0.13 }')
-    for order in agency.shop.orders[:3]:
-        order["Total"] = "12,9O"
-    agency.shop.write()
 
-    done = agency.sync(expect=3)
+    text = spoil(agency)
 
-    text = only(done["sources"])["error"]["text"]
     assert "3 of 20 rows of orders cannot be used" in text
     assert text.endswith("; nothing of them is stored")

@@ -38,7 +38,7 @@ def test_with_another_key_nothing_starts_and_with_the_right_one_everybody_is_kno
     assert P1 not in running.held()
 
 
-def test_a_ledger_of_before_takes_the_key_that_is_there(running: Agency) -> None:
+def test_a_ledger_that_knows_no_key_yet_takes_the_one_that_is_there(running: Agency) -> None:
     (running.state / "ledger.sqlite").unlink()
 
     running.sync("--force")

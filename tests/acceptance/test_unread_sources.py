@@ -7,18 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.kit import START, Agency, only
+from tests.acceptance.kit import OPT_OUTS, START, Agency, only
 
 P = {number: f"p{number}@example.com" for number in range(1, 40)}
-OPT_OUTS = """
-[sources.outs]
-plugin = "csv"
-
-[[sources.outs.files]]
-path = "exports/outs.csv"
-table = "consents"
-columns = { subject = "who", channel = "channel", status = "status", recorded_at = "at" }
-"""
 TILL = """
 [sources.till]
 plugin = "csv"

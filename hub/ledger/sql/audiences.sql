@@ -73,4 +73,4 @@ select audience_id, member_key, entered_at, delivered_at, sent_at, :now
 from membership where audience_id = :audience_id and sent_at is not null
 
 -- name: audience_purpose
-update audiences set purpose = :purpose where audience_id = :audience_id and purpose is not :purpose
+update audiences set purpose = :purpose where audience_id = :audience_id
