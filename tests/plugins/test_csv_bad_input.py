@@ -31,6 +31,23 @@ def failure_of(shop: CsvShop, stream: str = "orders", settings: dict[str, object
     return failure.value
 
 
+@pytest.mark.parametrize("blank", [",,,,,,,,", ",,", '"","",,,,,,,', " , ,,,,,,,\t", ",,,,,,,,,,,,"])
+def test_lines_without_a_value_are_no_records(shop: CsvShop, blank: str) -> None:
+    customers = "Customer ID,Email,Accepts Email Marketing,First Name,Last Name,Phone,Note,Tags,Total Spent"
+    products = "id,name,price,a,b,c,d,e,f\n1,Shoe,5,,,,,,\n"
+    broken = GOOD.format(n=9).replace("100.00", "much")
+    shop.write("exports/o.csv", "\n".join((HEADER, GOOD.format(n=1), *[blank] * 50, broken, blank)) + "\n")
+    shop.write("exports/c.csv", "\n".join((customers, "1,a@x.dk,yes,,,,,,", *[blank] * 50)) + "\n")
+    shop.write("p.csv", products + f"{blank}\n" * 50)
+
+    orders, people, mapped = shop.read("orders"), shop.read("customers"), shop.mapped(PRODUCTS)
+
+    assert [(reject.table, reject.record) for reject in orders.rejected] == [("orders", 52)]
+    assert orders.column("orders", "name") == ["#1"]
+    assert (people.column("customers", "email"), people.rejected) == (["a@x.dk"], [])
+    assert (mapped.column("products", "title"), mapped.rejected) == (["Shoe"], [])
+
+
 def test_broken_records_are_rejected_one_by_one_with_number_reason_and_text(shop: CsvShop) -> None:
     records = [
         GOOD.format(n=1),

@@ -195,6 +195,20 @@ def test_a_negative_total_is_a_refund_unless_the_file_gives_a_status(shop: CsvSh
     assert by_file.column("orders", "status") == ["paid", "refunded"]
 
 
+def test_an_order_paid_back_in_full_is_refunded_whatever_the_file_calls_it(shop: CsvShop) -> None:
+    rows = ["1,5,5,paid", "2,5,4.99,paid", "3,5,6,pending", "4,5,,paid", "5,0,0,paid", "6,5,5,cancelled"]
+    shop.write(
+        "o.csv", "id,at,total,back,state\n" + "".join(row.replace(",", ",2026-01-01,", 1) + "\n" for row in rows)
+    )
+    columns = {"order_id": "id", "placed_at": "at", "total": "total", "refunded": "back"}
+
+    by_constant = shop.mapped({"path": "o.csv", "table": "orders", "columns": columns, "constants": {"status": "paid"}})
+    by_file = shop.mapped({"path": "o.csv", "table": "orders", "columns": {**columns, "status": "state"}})
+
+    assert by_constant.column("orders", "status") == ["refunded", "paid", "refunded", "paid", "paid", "refunded"]
+    assert by_file.column("orders", "status") == ["refunded", "paid", "refunded", "paid", "paid", "cancelled"]
+
+
 def test_of_two_mapped_files_with_one_key_the_newer_wins_and_it_is_said_once(shop: CsvShop) -> None:
     shop.write("o/1.csv", "id,at,total\n1,2026-01-01,5\n2,2026-01-01,5\n")
     shop.write("o/2.csv", "id,at,total\n1,2026-01-01,9\n3,2026-01-01,9\n", made=NOW + timedelta(hours=1))

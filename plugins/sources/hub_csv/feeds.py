@@ -70,6 +70,19 @@ def value_of(column: str) -> str:
     return f"_v_{column}"
 
 
+def given(feed: Feed, column: str) -> str:
+    """Return what rows with their values give for a column: the value, or what the values beside it make of it.
+
+    An order whose payment went back in full is refunded, also where a file keeps calling it paid.
+    """
+    value = value_of(column)
+    if feed.table != "orders" or column != "status" or not {"total", "refunded"} <= set(feed.columns):
+        return value
+    total, refunded = value_of("total"), value_of("refunded")
+    whole = f"{value} in ('pending', 'paid') and {total} > 0 and {refunded} >= {total}"
+    return f"case when {whole} then 'refunded' else {value} end"
+
+
 def feed(
     table: str,
     cells: Mapping[str, Cell],

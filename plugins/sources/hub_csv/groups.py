@@ -95,4 +95,4 @@ def _batches(
 def _look_again(reader: Reader, part: Part, number: int, table: str, reasons: dict[int, str]) -> None:
     rows = reader.fields(part, number, numbered=True)
     for row, record, raw in reader.fetch(statement("records", rows=rows, wanted=sorted(reasons))):
-        reader.rejected.append(api.Reject(table, part.label, reasons[row], raw, record))
+        reader.reject(part, table, reasons[row], raw, record)

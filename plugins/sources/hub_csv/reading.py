@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from hub import api
-from hub_csv.feeds import Feed, literal, value_of
+from hub_csv.feeds import Feed, given, literal, value_of
 from hub_csv.files import Opened, unpack, wrong_encoding
 from hub_csv.parts import Part
 from hub_csv.zones import offsets
@@ -226,6 +226,8 @@ class Reader:
                     next_step="Set the delimiter that the rows have, or export the file again.",
                 )
         for line, kind, raw, message in broken:
+            if _FIELDS.search(message) and raw and is_blank(raw, opened):
+                continue
             lines = (raw or "").strip("\r\n").splitlines() if kind == "UNQUOTED VALUE" else [(raw or "").strip("\r\n")]
             why = in_words(kind, message)
             self.rejected += [api.Reject(table, label, why, text, line - 1) for text in lines or [""]]
@@ -236,7 +238,17 @@ class Reader:
         for reason, record, raw in self.fetch(
             f"select _reason, _record, _raw from ({statement('look_again', rows=rows)}) order by _record"
         ):
-            self.rejected.append(api.Reject(feed.table, part.label, reason, raw, record))
+            self.reject(part, feed.table, reason, raw, record)
+
+    def reject(self, part: Part, table: str, reason: str, raw: str, record: int) -> None:
+        """Keep a record that cannot be used; a line without a single value, as spreadsheets leave them, is none."""
+        if part.query is not None or not is_blank(raw, part.opened):
+            self.rejected.append(api.Reject(table, part.label, reason, raw, record))
+
+
+def is_blank(raw: str, opened: Opened) -> bool:
+    """Tell whether a line holds nothing but what separates values."""
+    return not raw.strip(f'{opened.delimiter}" \t\r\n')
 
 
 def in_words(kind: str, message: str) -> str:
@@ -251,7 +263,7 @@ def in_words(kind: str, message: str) -> str:
 
 def select_list(feed: Feed) -> str:
     """Return the feed's columns as a select list over ``valued`` rows."""
-    return ", ".join(f"{value_of(name)} as {name}" for name in feed.columns)
+    return ", ".join(f"{given(feed, name)} as {name}" for name in feed.columns)
 
 
 def valued(feed: Feed, rows: str) -> str:
