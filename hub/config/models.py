@@ -8,12 +8,19 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from hub.api import Config, Duration
 
-Rate = Annotated[Decimal, Field(gt=0, lt=Decimal(10_000_000_000))]
-"""The catalog keeps rates with 10 digits before the point."""
+
+def _not_lost(rate: Decimal) -> Decimal:
+    if rate < Decimal("0.00000001"):
+        raise ValueError("should be at least 0.00000001; let `currency` be the one that is worth less")
+    return rate
+
+
+Rate = Annotated[Decimal, Field(gt=0, lt=Decimal(10_000_000_000)), AfterValidator(_not_lost)]
+"""The catalog keeps rates with 10 digits before the point and 8 behind it."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

@@ -159,6 +159,7 @@ def test_an_inherited_connection_can_be_switched_off(folder: Path) -> None:
         ('max_lag = "2h"', "max_lag = 2", "acme.toml:15: guards.max_lag: a duration needs a unit, such as 2d"),
         ("max_rejected = 0.2", "max_reject = 0.2", 'acme.toml:20: sources.shop.guards.max_reject: .*"max_rejected"'),
         ("EUR = 7.46", "EUR = 0", "acme.toml:23: currencies.EUR: should be greater than 0"),
+        ("EUR = 7.46", "EUR = 0.000000009", "acme.toml:23: currencies.EUR: should be at least 0.00000001;"),
         ('plugin = "coupon-lovers"', 'plugn = "coupon-lovers"', 'acme.toml:30: segments.coupon-lovers.plugn: .*"plugin"'),
         ('all = ["cart-abandoners"]', 'all = ["cart-abandoner"]', r'acme.toml:33: segments.vip.all\[0\]: there is no .*"cart-abandoners"'),
         ('all = ["cart-abandoners"]', 'all = ["vip"]', "acme.toml:32: segments.vip: .*circle: vip → vip"),
