@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import Any
@@ -13,7 +14,8 @@ from hub.consent.rules import CHANNELS
 from hub.errors import AuthError, HubError, PluginError, TransientError
 from hub.keys import keyed_hash
 from hub.ledger import Ledger, NewBlock
-from hub.sync.surroundings import Surroundings
+from hub.sync.lines import close_line
+from hub.sync.wiring import Wiring
 
 LAST_WORD_HOLDS_FOR = timedelta(hours=24)
 
@@ -26,42 +28,70 @@ class Heard:
     notes: list[str] = field(default_factory=list)
 
 
-def listen(ledger: Ledger, destinations: Mapping[str, Destination[Any]], around: Surroundings, key: bytes) -> Heard:
-    """Read every destination's suppressions into the ledger's blocks.
+def listen(wiring: Wiring, ledger: Ledger, opened: Mapping[str, Destination[Any]]) -> Heard:
+    """Read the suppressions of every destination into the ledger's blocks, also of those that this run sends nothing.
 
-    A destination that cannot be heard, and whose last word is older than 24 hours, bars additions on its channel.
+    Who said no at one destination must not be contacted through another, whenever its own syncs are due. ``opened``
+    are the destinations that the run is connected to; a mistake in the wiring of one of them ends the run, as every
+    other one does. A destination that cannot be heard, and whose last word is older than 24 hours, bars additions on
+    its channel.
     """
     heard = Heard()
-    for name, destination in destinations.items():
-        if type(destination).read_suppressions is Destination.read_suppressions:
-            continue
-        began = around.clock()
-        last = ledger.heard_at(name)
+    for name in dict.fromkeys((*opened, *wiring.live_destinations)):
+        began, last = wiring.around.clock(), ledger.heard_at(name)
         try:
-            blocks = list(_new_blocks(destination.read_suppressions(last), name, key, ledger))
+            with _connected(wiring, ledger, name, opened) as destination:
+                if destination is None:
+                    continue
+                blocks = list(_new_blocks(destination.read_suppressions(last), name, wiring.key, ledger))
         except (TransientError, AuthError) as error:
-            _note_silence(heard, name, destination, error, last is None or began - last > LAST_WORD_HOLDS_FOR)
-            continue
-        except HubError:
-            raise
+            silence: HubError = error
+        except HubError as error:
+            if name in opened:
+                raise
+            silence = error
         except Exception as error:  # noqa: BLE001  # a plugin's fault: it cannot be heard
-            broken = PluginError(f"destination {name}: reading its opt-outs failed: {safe_error(error)}")
-            _note_silence(heard, name, destination, broken, last is None or began - last > LAST_WORD_HOLDS_FOR)
+            silence = PluginError(f"destination {name}: reading its opt-outs failed: {safe_error(error)}")
+        else:
+            ledger.add_blocks(blocks)
+            ledger.heard(name, began)
             continue
-        ledger.add_blocks(blocks)
-        ledger.heard(name, began)
+        if last is not None and began - last <= LAST_WORD_HOLDS_FOR:
+            heard.notes.append(
+                f"{name} cannot be heard ({silence}); its last word is less than 24 hours old and stands"
+            )
+        else:
+            since = "was never heard" if last is None else "was last heard more than 24 hours ago"
+            channel = _channel(wiring, ledger, name, opened)
+            heard.unheard[channel] = f"nobody is added on the {channel} channel: {name} {since} ({silence})"
     return heard
 
 
-def _note_silence(heard: Heard, name: str, destination: Destination[Any], error: HubError, too_old: bool) -> None:
-    text = f"{name} cannot be heard ({error})"
-    if not too_old:
-        heard.notes.append(f"{text}; its last word is less than 24 hours old and stands")
-        return
-    channel = CHANNELS.get(destination.purpose, destination.purpose)
-    heard.unheard[channel] = (
-        f"nobody is added on the {channel} channel: {text} and its last word is older than 24 hours"
-    )
+@contextmanager
+def _connected(
+    wiring: Wiring, ledger: Ledger, name: str, opened: Mapping[str, Destination[Any]]
+) -> Iterator[Destination[Any] | None]:
+    """Lend a destination that has suppressions to read; None where it has not."""
+    plugin = wiring.destination_class(name) if name not in opened else type(opened[name])
+    if plugin.read_suppressions is Destination.read_suppressions:
+        yield None
+    elif name in opened:
+        yield opened[name]
+    else:
+        destination = wiring.destination(name, ledger)
+        try:
+            yield destination
+        finally:
+            close_line(destination)
+
+
+def _channel(wiring: Wiring, ledger: Ledger, name: str, opened: Mapping[str, Destination[Any]]) -> str:
+    """Return the channel that a silent destination speaks about; e-mail where not even its plugin can be asked."""
+    try:
+        purpose = opened[name].purpose if name in opened else wiring.purpose_of(name, ledger)
+    except HubError:
+        return "email"
+    return CHANNELS.get(purpose, purpose)
 
 
 def _new_blocks(blocks: Iterator[Block], origin: str, key: bytes, ledger: Ledger) -> Iterator[NewBlock]:

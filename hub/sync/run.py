@@ -183,7 +183,7 @@ class _Run:
         destinations: Mapping[str, Destination[Any]],
         retired: Retired,
     ) -> None:
-        heard = listen(self.ledger, destinations, self.around, self.wiring.key)
+        heard = listen(self.wiring, self.ledger, destinations)
         numbers.notes += [*heard.notes, *retired.notes]
         self._note_pull(numbers, self._pull(sources))
         now = self.around.now()

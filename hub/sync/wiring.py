@@ -166,9 +166,14 @@ class Wiring:
         """Return a destination's purpose; where it cannot be made (a missing secret), what its plugin declares."""
         try:
             return self.destination(name, ledger).purpose
-        except ConfigError:
-            plugin: type[Destination[Any]] = self.plugins.load("destination", self.client.destinations[name].plugin)
-            return plugin.can.purpose
+        except (ConfigError, PluginError):
+            return self.destination_class(name).can.purpose
+
+    def destination_class(self, name: str) -> type[Destination[Any]]:
+        """Return what a destination is made of. Raises ConfigError or PluginError where there is no such plugin."""
+        settings = self.client.destinations[name]
+        plugin: type[Destination[Any]] = self._load("destination", settings.plugin, settings.where)
+        return plugin
 
     @cached_property
     def definitions(self) -> tuple[Definition, ...]:
