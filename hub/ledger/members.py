@@ -97,15 +97,21 @@ class Membership(Store):
         chunks = self._chunks(queries.load("members")["last_deliveries_chunk"], audience_id)
         return _deliveries([(packing.texts(keys), packing.instants(times)) for _, keys, times in chunks])
 
-    def recent_deliveries(self, since: datetime) -> pa.Table:
-        """Return member_key and delivered_at of deliveries that count for the cap, of all audiences."""
-        rows = self._all(queries.load("members")["recent_deliveries"], {"since": to_micros(since)})
+    def recent_deliveries(self, since: datetime, audience_id: int | None = None) -> pa.Table:
+        """Return member_key and delivered_at of deliveries that count for the cap, of one audience or of all."""
+        known = {"since": to_micros(since), "audience_id": audience_id}
+        rows = self._all(queries.load("members")["recent_deliveries"], known)
         keys = pa.array([key for key, _ in rows], pa.string())
         return _deliveries([(keys, pa.array([moment for _, moment in rows], pa.int64()).cast(pa.timestamp("us")))])
 
     def deliveries_after(self, number: int, since: datetime) -> list[tuple[int, str]]:
         """Return number and member_key of capped deliveries written after a number, oldest first."""
         return self._all(queries.load("members")["deliveries_after"], {"after": number, "since": to_micros(since)})
+
+    def repeat_deliveries(self, deliveries: Iterable[tuple[int, str]]) -> None:
+        """Count capped deliveries, by number, for other keys of whom they went to as well."""
+        with self.transaction():
+            self.execute_many(queries.load("members")["repeat_delivery"], deliveries)
 
     def write_intent(
         self,

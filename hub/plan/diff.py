@@ -43,6 +43,20 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdout:
+    """Which share of an audience is held out, stable by person.
+
+    ``salt`` makes one audience's draw independent of another's, ``before`` has whom earlier runs held out
+    (person_key), and ``redraw`` says that also members of the audience are drawn, since its settings changed.
+    """
+
+    share: float
+    salt: str
+    before: pa.Table
+    redraw: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What is needed to compute one sync's difference.
 
@@ -55,7 +69,7 @@ class Request:
         last_deliveries, recent_deliveries: member_key and delivered_at, of this audience and of all with a cap.
         repeatable, updates, refresh, cooldown, cap: what the destination can do and wants.
         mirror: members leave with the segment; otherwise only with their consent.
-        salt, holdout: who is held out, stable by person.
+        holdout: who is held out.
         stale: the segment's data cannot rule out that a member bought: nobody is added.
         withheld: whom extensions withhold, of whatever audience.
     """
@@ -74,8 +88,7 @@ class Request:
     refresh: timedelta | None = None
     cooldown: timedelta | None = None
     cap: timedelta | None = None
-    salt: str = ""
-    holdout: float = 0.0
+    holdout: Holdout | None = None
     stale: bool = False
     withheld: Sequence[Withheld] = ()
 
@@ -265,7 +278,9 @@ def _withhold(con: duckdb.DuckDBPyConnection, request: Request, judged: Judged, 
     if request.stale:
         steps.append(("withhold_stale", {}))
     if request.holdout:
-        steps.append(("withhold_holdout", {"salt": request.salt, "share": request.holdout}))
+        _replace(con, "held_out", request.holdout.before)
+        drawn = {"salt": request.holdout.salt, "share": request.holdout.share, "redraw": request.holdout.redraw}
+        steps.append(("withhold_holdout", drawn))
     if request.cooldown:
         steps.append(("withhold_cooldown", {"now": request.now, "cooldown": request.cooldown}))
     if request.cap:

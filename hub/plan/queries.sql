@@ -14,9 +14,23 @@ where (m.state = 'refused' or m.state = 'unknown' and m.data_hash is not null)
   and m.data_hash is not distinct from c.data_hash
 -- name: withhold_holdout
 -- The first 13 hexadecimal digits of a keyed hash are a number below 2^52, so a share in [0, 1) that is the same in every run.
-select c.person_id, 'HOLDOUT' as code from {cleared} as c
-join people as p using (person_id)
-where ('0x' || left(keyed_hash('holdout:' || $salt || ':' || p.person_ref), 13))::ubigint / 4503599627370496.0 < $share
+-- Another address may come to stand for a person. Whoever was held out is so by the address that was drawn then, and who
+-- is in stays in, unless all are drawn anew.
+with draws as (
+    select c.person_id, p.person_ref as reference, false as before
+    from {cleared} as c join people as p using (person_id)
+    union all
+    select i.person_id, case i.kind when 'customer' then 'customer:' || i.system || ':' || i.value else i.kind || ':' || i.value end, true
+    from {cleared} as c join identities as i using (person_id) semi join held_out as h on h.person_key = i.address_key
+), drawn as (
+    select person_id, bool_or(before) as before from draws
+    where ('0x' || left(keyed_hash('holdout:' || $salt || ':' || reference), 13))::ubigint / 4503599627370496.0 < $share
+    group by person_id
+)
+select person_id, 'HOLDOUT' as code from drawn
+where before or $redraw or person_id not in (
+    select i.person_id from identities as i join {membership} as m on m.member_key = i.address_key
+    where m.state in ('adding', 'accepted', 'held', 'unknown'))
 -- name: withhold_cooldown
 select c.person_id, 'COOLDOWN' as code from {cleared} as c
 left join {membership} as m using (member_key)
@@ -126,6 +140,12 @@ select member_key from {removals} order by member_key limit $most
 select distinct other.address_key
 from identities as mine join identities as other using (person_id)
 where mine.address_key in (select unnest($keys::varchar[]))
+-- name: accounts
+-- The shop's accounts of whoever was mailed at an address.
+select distinct m.number, account.address_key
+from mailed as m join identities as mine on mine.address_key = m.member_key and mine.kind <> 'customer'
+join identities as account on account.person_id = mine.person_id and account.kind = 'customer'
+order by 1, 2
 -- name: withheld_people
 select coalesce(w.person_key, keyed_hash(p.person_ref)) as person_key, max(w.code) as code
 from {withheld} as w join people as p using (person_id) group by all

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from hub.api import Op
 from hub.catalog import plain_failures
 from hub.consent.rules import CHANNELS
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from hub.sync.run import Prepared
 
 _KEYS_AT_ONCE = 20_000
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = "%Y-%m-%d %H:%M:%S UTC"
 
 
@@ -53,6 +56,8 @@ class Delivery:
             sync.numbers.status = Status.OK
         self._note_let_through(sync)
         tally = self._send(sync)
+        if sync.target.destination.can.cap is not None:
+            self._count_for_accounts()
         if tally is not None:
             self._count(sync, tally)
         self._note(sync)
@@ -129,6 +134,18 @@ class Delivery:
         numbers.settled = {
             name: count for name in ("delivered", "rejected", "unknown", "failed") if (count := getattr(tally, name))
         }
+
+    def _count_for_accounts(self) -> None:
+        """Count what was mailed for the shop's accounts too: who changes the address there is the same person."""
+        memory = self.ledger.memory("")
+        mailed = self.ledger.deliveries_after(memory.get("counted_for_accounts") or 0, _EVER)
+        if not mailed:
+            return
+        numbers, keys = zip(*mailed, strict=True)
+        self.con.register("mailed", pa.table({"number": numbers, "member_key": keys}))
+        self.ledger.repeat_deliveries(self.con.execute(QUERIES["accounts"]).fetchall())
+        self.con.unregister("mailed")
+        memory.set("counted_for_accounts", numbers[-1])
 
     def _due(self, sync: PreparedSync) -> int:
         """Return how many changes may go now."""

@@ -20,12 +20,24 @@ from hub.consent.rules import PURPOSES
 from hub.consent.verdict import Verdict
 from hub.errors import ConfigError, HubError, PluginError
 from hub.ledger import Audience, Ledger, MemberState
-from hub.plan.diff import Difference, Judged, Request, Withheld, as_known, diff, no_difference, prepare_tables, without
-from hub.plan.guards import LETTING_IN, Guard, Held, watch
+from hub.plan.diff import (
+    Difference,
+    Holdout,
+    Judged,
+    Request,
+    Withheld,
+    as_known,
+    diff,
+    no_difference,
+    prepare_tables,
+    without,
+)
+from hub.plan.guards import Guard, Held
 from hub.segments import SegmentResult, run_segments
 from hub.sync.adopt import adopt
 from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach, digest_of_segment, fingerprint
 from hub.sync.faults import failure_of_one
+from hub.sync.holding import Holder
 from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble
 from hub.sync.retired import purpose_of, settings_of
 from hub.sync.target import PreparedSync, Target
@@ -61,9 +73,13 @@ class Preparation:
     _seen_block: int = 0
     _results: dict[str, SegmentResult] = field(default_factory=dict)
     withholder: Withholder = field(init=False)
+    holder: Holder = field(init=False)
 
     def __post_init__(self) -> None:
         self.withholder = Withholder(self.wiring.plugins.extensions, self.session)
+        # What a look at another instant finds is not what the next run would do: nothing to approve.
+        approvable = self.session.as_of == self.session.now
+        self.holder = Holder(self.wiring, self.ledger, self.unheard, self.force, approvable)
 
     def segments(self, wanted: Iterable[str] | None = None) -> list[SegmentNumbers]:
         """Compute the segments and return their numbers in the order of the file."""
@@ -204,12 +220,12 @@ class Preparation:
         if result.error is not None:
             sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(result.error)
         elif unread is not None:
-            self._hold(sync, Held(Guard.SOURCE, unread.why, 0), unread.next_step)
+            self.holder.hold(sync, Held(Guard.SOURCE, unread.why, 0), unread.next_step)
         elif result.refused is not None:
             step = f"change the settings of segment {target.settings.segment}, or wait for more data"
-            self._hold(sync, Held(Guard.SEGMENT, result.refused, result.members), step)
+            self.holder.hold(sync, Held(Guard.SEGMENT, result.refused, result.members), step)
         else:
-            self._guard(sync)
+            self.holder.watch(sync)
         self._note_planned(sync)
         return sync
 
@@ -301,7 +317,7 @@ class Preparation:
             judged=judged,
             judge=lambda table: self._judge(table, target),
             membership=self.ledger.membership_batches(audience, times=can.refresh_after is not None),
-            last_deliveries=self.ledger.last_deliveries(audience) if cooldown else _NO_DELIVERIES,
+            last_deliveries=self._last_deliveries(audience, cooldown),
             recent_deliveries=self._recent_deliveries(can.cap),
             now=now,
             repeatable=can.repeatable,
@@ -310,12 +326,25 @@ class Preparation:
             refresh=can.refresh_after,
             cooldown=cooldown,
             cap=can.cap,
-            salt=f"{target.audience.destination}/{target.audience.name}",
-            holdout=target.settings.holdout,
+            holdout=self._holdout(target),
             stale=stale,
             withheld=withheld,
         )
         return diff(con, request)
+
+    def _holdout(self, target: Target) -> Holdout | None:
+        share, audience = target.settings.holdout, target.audience
+        if not share:
+            return None
+        salt = f"{audience.destination}/{audience.name}"
+        return Holdout(share, salt, self.ledger.holdouts(audience.audience_id), redraw=target.is_redefined)
+
+    def _last_deliveries(self, audience_id: int, cooldown: timedelta | None) -> pa.Table:
+        """Return what the audience's members got, and the accounts of those who were mailed."""
+        if cooldown is None:
+            return _NO_DELIVERIES
+        counted = self.ledger.recent_deliveries((self.session.now - cooldown).replace(tzinfo=UTC), audience_id)
+        return pa.concat_tables([self.ledger.last_deliveries(audience_id), counted])
 
     def _recent_deliveries(self, cap: timedelta | None) -> pa.Table:
         if cap is None:
@@ -355,34 +384,6 @@ class Preparation:
             f"whether {people} got it is unknown, and it is not sent again by itself; if it did not arrive, run "
             f"`hub retry {self.wiring.client.id} --unknown --only {target.name}`"
         ]
-
-    def _guard(self, sync: PreparedSync) -> None:
-        target, size = sync.target, sync.difference.size
-        sync.waits = self.unheard.get(target.channel)
-        if sync.waits:
-            sync.numbers.notes.append(sync.waits)
-        limits = self.wiring.client.guards_with(target.settings.guards)
-        first = target.audience.definition is None
-        if first and size.add and (note := target.destination.first_load(target.audience.name)):
-            sync.numbers.notes.append(note)
-        for held in watch(size, limits, first=first, definition_changed=target.is_redefined):
-            audience_id = target.audience.audience_id if held.guard in LETTING_IN else None
-            if self.ledger.is_approved(sync.name, held.guard, held.size, target.definition, audience_id):
-                continue
-            if self.force:
-                sync.let_through.append(held)
-            else:
-                # What a look at another instant finds is not what the next run would do: nothing to approve.
-                if self.session.as_of == self.session.now:
-                    self.ledger.hold(sync.name, held.guard, held.size, about=target.definition, detail=held.text)
-                self._hold(sync, held)
-
-    def _hold(self, sync: PreparedSync, held: Held, next_step: str | None = None) -> None:
-        client = self.wiring.named
-        step = next_step or f"look at `hub plan {client}`, then run `hub approve {client} {sync.name}`"
-        sync.held.append(held)
-        sync.numbers.status = Status.REFUSED
-        sync.numbers.guards.append({"guard": held.guard.value, "text": held.text, "size": held.size, "next_step": step})
 
     def _note_planned(self, sync: PreparedSync) -> None:
         """Remember whom this sync is about to mail, so that a later one with a cap leaves them alone."""

@@ -184,8 +184,13 @@ update membership set state = 'r', due_at = ?1, reason = ?2 where audience_id = 
 -- name: add_delivery
 insert into deliveries (member_key, audience_id, delivered_at) values (?, ?, ?)
 
+-- name: repeat_delivery
+insert into deliveries (member_key, audience_id, delivered_at)
+select ?2, audience_id, delivered_at from deliveries where delivery_id = ?1
+
 -- name: recent_deliveries
-select member_key, delivered_at from deliveries where delivered_at >= :since order by delivery_id
+select member_key, delivered_at from deliveries
+where delivered_at >= :since and (:audience_id is null or audience_id = :audience_id) order by delivery_id
 
 -- name: deliveries_after
 select delivery_id, member_key from deliveries where delivery_id > :after and delivered_at >= :since
