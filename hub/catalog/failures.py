@@ -60,7 +60,7 @@ def plain_failures(path: Path = Path("catalog.duckdb")) -> Iterator[None]:
         if _DAMAGED.search(first):
             raise CatalogFailedError(
                 f"the catalog {path} is damaged",
-                next_step="Delete that file, which is safe, then run `hub pull CLIENT`.",
+                next_step=f"Delete that file, which is safe, then run `hub pull {path.parent.name or 'CLIENT'}`.",
             ) from error
         if first.startswith("IO Error"):
             raise CatalogFailedError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from hub.sync.run import Prepared
 
 _KEYS_AT_ONCE = 20_000
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_COUNTED_BACK = timedelta(days=31)
+"""How far back what was mailed is counted for accounts where no run did it: after an upgrade, or a kill."""
 _INSTANT = "%Y-%m-%d %H:%M:%S UTC"
 
 
@@ -138,7 +139,8 @@ class Delivery:
     def _count_for_accounts(self) -> None:
         """Count what was mailed for the shop's accounts too: who changes the address there is the same person."""
         memory = self.ledger.memory("")
-        mailed = self.ledger.deliveries_after(memory.get("counted_for_accounts") or 0, _EVER)
+        since = self.around.clock() - _COUNTED_BACK
+        mailed = self.ledger.deliveries_after(memory.get("counted_for_accounts") or 0, since)
         if not mailed:
             return
         numbers, keys = zip(*mailed, strict=True)

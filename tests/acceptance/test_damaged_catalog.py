@@ -46,7 +46,7 @@ def test_a_damaged_catalog_is_one_line_and_deleting_it_helps(running: Agency, sp
         done = running.hub(*command, expect=1)
         said = " ".join((done.stdout + done.stderr).split())
         assert "is damaged" in said, command
-        assert "Delete that file, which is safe, then run `hub pull CLIENT`." in said, command
+        assert "Delete that file, which is safe, then run `hub pull acme`." in said, command
         assert "unexpectedly" not in said, command
     path.unlink()
     running.hub("pull", "acme")
@@ -69,7 +69,7 @@ def test_who_is_suppressed_while_the_catalog_is_damaged_is_blocked(running: Agen
 
     assert only(told(done)).startswith("error: blocked as named; the person's other addresses cannot be looked up")
     assert "is damaged" in done.stderr
-    assert "next: Delete that file, which is safe, then run `hub pull CLIENT`." in done.stderr
+    assert "next: Delete that file, which is safe, then run `hub pull acme`." in done.stderr
     (running.state / "catalog.duckdb").unlink()
     running.sync()
     assert "p3@example.com" not in running.held()
@@ -81,7 +81,7 @@ def test_who_is_forgotten_while_the_catalog_is_damaged_is_barred_and_erased_late
     done = running.hub("forget", "acme", "p3@example.com", expect=1)
 
     assert "nobody adds this person any more, but not everything is erased yet: the catalog" in only(told(done))
-    assert "which is safe, then run `hub pull CLIENT`. Then run this again." in done.stderr
+    assert "which is safe, then run `hub pull acme`. Then run this again." in done.stderr
     (running.state / "catalog.duckdb").unlink()
     running.hub("pull", "acme")
     running.hub("forget", "acme", "p3@example.com")
