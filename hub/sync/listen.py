@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from hub.api import Block, Destination
-from hub.catalog import normalise_email, safe_error
+from hub.catalog import normalise_email, normalise_phone, safe_error
 from hub.consent.rules import CHANNELS
 from hub.errors import AuthError, HubError, PluginError, TransientError
 from hub.keys import keyed_hash
@@ -43,7 +43,7 @@ def listen(wiring: Wiring, ledger: Ledger, opened: Mapping[str, Destination[Any]
             with _connected(wiring, ledger, name, opened) as destination:
                 if destination is None:
                     continue
-                blocks = list(_new_blocks(destination.read_suppressions(last), name, wiring.key, ledger))
+                blocks = list(_new_blocks(destination.read_suppressions(last), name, wiring, ledger))
         except (TransientError, AuthError) as error:
             silence: HubError = error
         except HubError as error:
@@ -94,14 +94,15 @@ def _channel(wiring: Wiring, ledger: Ledger, name: str, opened: Mapping[str, Des
     return CHANNELS.get(purpose, purpose)
 
 
-def _new_blocks(blocks: Iterator[Block], origin: str, key: bytes, ledger: Ledger) -> Iterator[NewBlock]:
+def _new_blocks(blocks: Iterator[Block], origin: str, wiring: Wiring, ledger: Ledger) -> Iterator[NewBlock]:
     for block in blocks:
         # The vendor may write an address in its own way; an opt-out must find it nevertheless.
         email = block.email and (normalise_email(block.email) or block.email)
-        for kind, value in (("email", email), ("phone", block.phone)):
+        phone = block.phone and (normalise_phone(block.phone, wiring.client.country) or block.phone)
+        for kind, value in (("email", email), ("phone", phone)):
             if not value:
                 continue
-            address = keyed_hash(key, f"{kind}:{value}")
+            address = keyed_hash(wiring.key, f"{kind}:{value}")
             if block.lifted:
                 ledger.lift(address, block.channel, {block.reason})
             else:

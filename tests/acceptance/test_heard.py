@@ -37,8 +37,9 @@ class Vendor(api.Destination[Settings]):
             file.write(f"{self.connection}\\n")
         if (self.shop.workspace / "silent").exists():
             raise api.TransientError("no answer came")
-        for email in (self.shop.workspace / "noes.txt").read_text().split():
-            yield api.Block("unsubscribed", datetime(2026, 11, 20, tzinfo=UTC), email=email)
+        for address in (self.shop.workspace / "noes.txt").read_text().splitlines():
+            kind = "email" if "@" in address else "phone"
+            yield api.Block("unsubscribed", datetime(2026, 11, 20, tzinfo=UTC), **{kind: address})
 
 
 @api.hookimpl
@@ -90,6 +91,17 @@ def test_who_said_no_at_another_destination_is_not_delivered(wired: Agency, more
 
     assert wired.held() == {"p1@example.com", "p3@example.com"}
     assert sync["withheld"] == {"OPTED_OUT": 1}
+
+
+@pytest.mark.parametrize("written", ["+4520123456", "20 12 34 56", "0045 20123456", "(+45) 20-12-34-56"])
+def test_a_phone_is_found_however_the_vendor_writes_it(wired: Agency, written: str) -> None:
+    wired.shop.of("p2@example.com").phone = "+4520123456"
+    wired.shop.write()
+    says_no(wired, written)
+
+    wired.sync("--force")
+
+    assert wired.held() == {"p1@example.com", "p3@example.com"}
 
 
 def test_who_says_no_there_later_is_removed_by_a_run_that_is_not_about_it(wired: Agency) -> None:
