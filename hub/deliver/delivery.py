@@ -250,16 +250,24 @@ class Delivery:
         for part, last in self._read(parts):
             if self.ended or not self._is_free():
                 return
-            sent = self.begin(op, part, number=number + 1, last=last, total=total)
+            sent = None
+            with self.asking():
+                sent = self.begin(op, part, number=number + 1, last=last, total=total)
             if sent is not None:
                 number += 1
                 yield sent
 
     def _read(self, parts: Iterator[Part]) -> Iterator[tuple[Part, bool]]:
         """Yield every part with whether it is the last; where no more can be read, the sync ends without a last."""
+        with self.asking():
+            yield from marked(parts)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """End the sync, what went being counted, where the catalog cannot answer what is asked in the context."""
         try:
             with plain_failures():
-                yield from marked(parts)
+                yield
         except CatalogFailedError as error:
             self.end(error, str(error))
 

@@ -56,10 +56,10 @@ class Gatekeeper:
         if newest == self._seen:
             return
         blocked = [block.address_key for block in self._ledger.blocks_since(self._seen) if self._concerns(block)]
-        self._seen = newest
         if blocked:
             interrupt()
             self._bar(blocked, WITHDREW)
+        self._seen = newest
 
     def write(self, blocks: Collection[NewBlock]) -> None:
         """Write blocks that outcomes proved. They concern members that were just sent, so that no look is due."""

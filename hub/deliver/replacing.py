@@ -76,7 +76,11 @@ class Replacing(Delivery):
         for number, (part, last) in enumerate(self._read(self._parts()), 1):
             if self.ended:
                 return None, False
-            kept, intent = self._write_intent(part)
+            kept, intent = _EMPTY, None
+            with self.asking():
+                kept, intent = self._write_intent(part)
+            if self.tally.stopped is not None:
+                return self.tally.error, False
             if not len(kept) and not last:
                 continue
             key = batch_key(self.work.remote, Op.ADD, kept.keys(), self.work.as_of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from hub import api
 from hub.consent import cleared as consent
 from hub.deliver import Tally, Work, deliver
 from hub.errors import HubError
-from tests.deliver_kit import ADD, Keeper, World, can
+from hub.ledger import NewBlock
+from tests.deliver_kit import ADD, START, Keeper, World, can
 
 MEMBERS = 300_000
 BATCH = 10_000
@@ -55,7 +56,20 @@ class Squeezing(Keeper):
         return super().push(batch)
 
 
+class Bouncing(Squeezing):
+    """The same, and it proves meanwhile that an address does not work."""
+
+    def push(self, batch: api.Batch) -> Iterator[api.Outcome]:
+        if batch.number == 2 and self.squeezes:
+            self.world.ledger.add_blocks([NewBlock("nobody", "email", "hard_bounce", START, "elsewhere")])
+        return super().push(batch)
+
+
 def send(world: World, destination: Squeezing, *, whole: bool = False) -> Tally:
+    def related(keys: Collection[str]) -> set[str]:
+        world.con.execute("create or replace temporary table related as select * from wide order by a_text")
+        return set(keys)
+
     destination.world = world
     everyone = consent.Cleared(world.con, "wide", "email_marketing", consent._GATE)
     work = Work(
@@ -68,6 +82,7 @@ def send(world: World, destination: Squeezing, *, whole: bool = False) -> Tally:
         removals=[],
         everyone=everyone if whole else None,
         seen_block=world.ledger.highest_block(),
+        related=related,
     )
     return deliver(work, world.ledger, world.clock, world.clock.sleep, world.stop, policy=world.policy)
 
@@ -92,6 +107,16 @@ def test_what_was_sent_is_counted_and_the_rest_goes_with_the_next_run(small: Wor
     assert len(keeper.held) == MEMBERS
 
 
+def test_what_was_sent_is_counted_where_a_last_look_is_too_much(small: World) -> None:
+    keeper = Bouncing(can=can(ops={ADD: api.Limit(BATCH)}))
+
+    tally = send(small, keeper)
+
+    assert "ran out of memory" in str(tally.error)
+    assert (tally.delivered, tally.settled) == (2 * BATCH, MEMBERS)
+    assert len(keeper.held) == len(small.states(keeper)) == 2 * BATCH
+
+
 def test_an_audience_that_is_replaced_whole_is_not_replaced_by_a_part_of_it(small: World) -> None:
     keeper = Squeezing(can=can(ops={ADD: api.Limit(BATCH)}, replaces=True))
 
@@ -102,6 +127,16 @@ def test_an_audience_that_is_replaced_whole_is_not_replaced_by_a_part_of_it(smal
     assert not any(batch.last for batch in keeper.batches)
     assert tally.delivered == 0
     assert tally.settled == MEMBERS
+
+
+def test_an_audience_is_not_replaced_by_a_part_where_a_last_look_is_too_much(small: World) -> None:
+    keeper = Bouncing(can=can(ops={ADD: api.Limit(BATCH)}, replaces=True))
+
+    tally = send(small, keeper, whole=True)
+
+    assert "ran out of memory" in str(tally.error)
+    assert (len(keeper.batches), any(batch.last for batch in keeper.batches)) == (2, False)
+    assert (tally.delivered, tally.settled) == (0, MEMBERS)
 
 
 def test_a_ledger_that_fails_while_leavers_are_read_is_a_fault_and_no_end(tmp_path: Path) -> None:
