@@ -120,7 +120,10 @@ def open_file(path_or_folder: Path) -> tuple[sqlite3.Connection, Path]:
     """
     path = path_or_folder if path_or_folder.suffix else path_or_folder / FILE
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # Only where it is new: closing any descriptor of a file gives up the locks that SQLite holds on it elsewhere in
+    # this process, and the next process to leave takes itself for the last one and deletes the log still in use.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with _clear_errors(path):
         con = sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False)
         try:
