@@ -17,6 +17,22 @@ delete from {target} where rowid in (
     select rowid from (select rowid, row_number() over (partition by {key} order by rowid desc) as place from {target})
     where place > 1)
 
+-- name: keep_last_said
+-- Of several statements in one page a refusal stands that no newer yes of its own date takes back, else the last one.
+delete from {target} where rowid in (
+    with said as (
+        select rowid, {key}, recorded_at,
+               status = 'unsubscribed' or coalesce(channel = 'ads' and (ad_user_data = false or ad_personalization = false), false) as refuses,
+               max(recorded_at) filter (dated_by = 'record' and (status = 'subscribed' or channel = 'ads' and ad_user_data and ad_personalization))
+                   over (partition by {key}) as allowed_at
+        from {target}),
+    judged as (select *, refuses and not coalesce(allowed_at > recorded_at, false) as stands from said),
+    placed as (
+        select rowid, row_number() over (partition by {key} order by stands desc, case when stands then coalesce(recorded_at, 'infinity'::timestamp) end desc,
+                                         refuses, rowid desc) as place
+        from judged)
+    select rowid from placed where place > 1)
+
 -- name: replace_keys
 delete from {target} as t where exists (select 1 from {page} where {same})
 
@@ -161,6 +177,14 @@ where address is not null group by 1, 2 order by 1, 2
 
 -- name: gone_unread
  as o where not exists (select 1 from {fresh} as n where n.subject = o.subject and n.channel = o.channel)
+
+-- name: gone_overruled
+-- A refusal is taken back by a newer yes of its own date alone, also by the source that told of it.
+ as o where exists (
+    select 1 from {fresh} as n where n.subject = o.subject and n.channel = o.channel
+        and n.status <> 'unsubscribed' and not coalesce(n.channel = 'ads' and (n.ad_user_data = false or n.ad_personalization = false), false)
+        and not coalesce((n.status = 'subscribed' or n.channel = 'ads' and n.ad_user_data and n.ad_personalization)
+                         and n.dated_by = 'record' and n.recorded_at > o.recorded_at, false))
 
 -- name: drop_physical
 drop table {target}

@@ -357,6 +357,9 @@ class Loader:
         old = [load.physical for load in self.registry.of_table("consents") if load.source == task.source]
         old = [name for name in old if name != fresh or not new_is_stored]
         found = withdrawals(self.con, old, fresh, task.source, task.system, task.now)
+        overruled = sql("load.gone_overruled", fresh=fresh)
+        for name in old:
+            found += refusals(self.con, name, overruled, task.source, {"system": task.system, "now": task.now})
         if found:
             task.on_blocks(found)
 

@@ -80,7 +80,8 @@ def _normal(marked: str) -> str | None:
 
 
 def keep_last(con: duckdb.DuckDBPyConnection, table: Table, target: str) -> None:
-    """Keep the last of the rows that have the same key."""
+    """Keep the last of the rows that have the same key; of statements about consent a refusal that stands."""
     key = listed(own_key(table))
     if one(con, sql("load.has_twice", target=target, key=key)):
-        con.execute(sql("load.keep_last", target=target, key=key))
+        which = "load.keep_last_said" if table.name == "consents" else "load.keep_last"
+        con.execute(sql(which, target=target, key=key))

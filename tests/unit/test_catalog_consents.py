@@ -108,6 +108,59 @@ def test_the_opt_out_counts_for_the_address_shown_before_and_now(shop: Shop) -> 
     ]
 
 
+LATER = [
+    # what it says then, the day and whether the date is the record's own, and whether the refusal of day 5 stands
+    ("subscribed", 4, "record", False),
+    ("subscribed", 5, "record", True),
+    ("subscribed", 6, "record", True),
+    ("subscribed", 4, "file", True),
+    ("subscribed", None, "file", True),
+    ("never", 4, "record", True),
+    ("pending", 4, "record", True),
+    ("unsubscribed", 4, "record", False),
+]
+
+
+@pytest.mark.parametrize("kind", ["changes", "snapshot"])
+@pytest.mark.parametrize(("status", "age", "dated_by", "stands"), LATER)
+def test_a_refusal_is_taken_back_by_a_newer_yes_of_its_own_date_alone(
+    shop: Shop, kind: str, status: str, age: int | None, dated_by: str, stands: bool
+) -> None:
+    shop.load({"consents": [said("a@x.example", "unsubscribed", recorded_at=days(5))]}, kind=kind)
+
+    then = said("a@x.example", status, recorded_at=None if age is None else days(age), dated_by=dated_by)
+    shop.load({"consents": [then]}, kind=kind)
+
+    expected = [("email:a@x.example", "email", "unsubscribed", days(5).replace(tzinfo=None))] if stands else []
+    assert [(b.address, b.channel, b.reason, b.recorded_at) for b in shop.blocks] == expected
+
+
+def test_an_ads_flag_that_was_refused_is_given_back_by_a_newer_record_alone(shop: Shop) -> None:
+    flags = {"ad_user_data": True, "ad_personalization": True}
+    for email, age in (("a@x.example", 6), ("b@x.example", 4)):
+        refused = flags | {"ad_user_data": False}
+        shop.load({"consents": [said(email, "unknown", "ads", recorded_at=days(5), **refused)]}, stream=email)
+        shop.load({"consents": [said(email, "unknown", "ads", recorded_at=days(age), **flags)]}, stream=email)
+
+    assert [(block.address, block.channel) for block in shop.blocks] == [("email:a@x.example", "ads")]
+
+
+@pytest.mark.parametrize("kind", ["changes", "snapshot"])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("status", "age", "dated_by", "stands"), [row for row in LATER if row[0] == "subscribed"])
+def test_of_two_statements_in_one_page_the_refusal_stands_unless_it_was_taken_back(
+    shop: Shop, kind: str, turned: bool, status: str, age: int | None, dated_by: str, stands: bool
+) -> None:
+    statements = [
+        said("a@x.example", "unsubscribed", recorded_at=days(5)),
+        said("a@x.example", status, recorded_at=None if age is None else days(age), dated_by=dated_by),
+    ]
+    shop.load({"consents": [statements[turned], statements[not turned]]}, kind=kind)
+
+    (kept,) = shop.ask("select status from consents")
+    assert kept == ("unsubscribed" if stands else "subscribed",)
+
+
 def test_taking_back_an_ads_flag_is_an_opt_out_of_ads(shop: Shop) -> None:
     flags = {"ad_user_data": True, "ad_personalization": True}
     shop.load({"consents": [said("a@x.example", "unknown", "ads", **flags)]})
