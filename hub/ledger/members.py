@@ -72,6 +72,8 @@ class Membership(Store):
         """
         with self.transaction():
             values = {"audience_id": audience_id, "unknown": unknown, "refused": refused}
+            if unknown:
+                self.execute(queries.load("members")["take_back_deliveries"], {"audience_id": audience_id})
             changed = self.execute(queries.load("members")["make_due"], values).rowcount
             if changed:
                 self.execute(queries.load("audiences")["audience_changed"], {"audience_id": audience_id})

@@ -167,7 +167,7 @@ def diff(con: duckdb.DuckDBPyConnection, request: Request) -> Difference:
     _run(
         con,
         "changes",
-        names,
+        {**names, "permitted": request.judged.cleared.table if request.judged else names["cleared"]},
         repeatable=request.repeatable,
         updates=request.updates,
         now=request.now,

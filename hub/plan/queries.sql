@@ -57,7 +57,8 @@ create temporary table {cleared} (member_key varchar, attributes_hash varchar)
 -- name: changes
 -- Who is added, updated or leaves, by one join; who stays as they are is not listed. A removal that waits for its
 -- receipt or for its next attempt is not due; an update waits for the receipt of what was sent before, because a vendor
--- may work on two jobs in any order. Who is unknown and due since the epoch is tried again because somebody said so.
+-- may work on two jobs in any order. Who is unknown and due since the epoch is tried again because somebody said so, and
+-- waits for that as long as a pause or a cap keeps them out.
 create temporary table {changes} as
 select member_key, op, waits
 from (
@@ -66,6 +67,7 @@ from (
         case
             when c.member_key is null then case
                 when m.state = 'removing' and m.due_at > $now::timestamp then 'unchanged'
+                when m.due_at = 'epoch'::timestamp and p.member_key is not null then 'unchanged'
                 when m.state in ('adding', 'accepted', 'held', 'removing', 'unknown') then 'leave'
                 else 'unchanged'
             end
@@ -78,6 +80,7 @@ from (
             else 'unchanged'
         end as op
     from {cleared} as c full join {membership} as m on m.member_key = c.member_key
+    left join {permitted} as p on p.member_key = m.member_key and m.due_at = 'epoch'::timestamp
 )
 where op <> 'unchanged'
 -- name: leaving

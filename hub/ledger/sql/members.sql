@@ -204,11 +204,20 @@ delete from deliveries where delivered_at < :before
 insert into membership (audience_id, member_key, state, handle, entered_at) values (?, ?, 'h', ?, ?)
 on conflict (audience_id, member_key) do nothing
 
+-- name: take_back_deliveries
+-- Who asks for another attempt says that the unknown one brought nothing: it counts neither for a pause nor for a cap,
+-- not for the account either, of which a row with the same time tells.
+delete from deliveries where audience_id = :audience_id and delivered_at in (
+    select d.delivered_at from deliveries as d join membership as m using (audience_id, member_key)
+    where m.audience_id = :audience_id and m.state = 'u' and d.delivered_at >= m.sent_at)
+  and member_key not in (select member_key from membership where audience_id = :audience_id and state <> 'u')
+
 -- name: make_due
 -- Who was refused becomes absent, so that the next run adds them. Who is unknown may be held and stays unknown: due at
 -- the beginning of time means that somebody asked for another attempt, however little the destination likes two.
 update membership set attempts = 0,
     due_at = case when state = 'u' and :unknown then 0 end,
+    sent_at = case when state = 'u' and :unknown then null else sent_at end,
     data_hash = case when state = 'u' and :unknown then null else data_hash end,
     state = case when state = 'x' and :refused then 'n' else state end
 where audience_id = :audience_id
