@@ -32,7 +32,7 @@ def explain(
         show_json([explanation_json(each) for each in found])
     elif not found:
         show(f"Nobody in {client}'s catalog goes by that address or id.")
-        note(f"It may not have been read yet: run `hub pull {client}`.")
+        note(f"It may not have been read yet: run `hub pull {wiring.named}`.")
     else:
         for each in found:
             show(*explanation_parts(each, wiring.around.now()))
@@ -51,10 +51,11 @@ def suppress(
     """Never contact a person again; a run that is under way heeds it too."""
     from hub.sync.people import suppress as suppress_person
 
-    changed = suppress_person(make_wiring(workspace, client, sandbox=sandbox), person, channel=channel, lift=lift)
+    wiring = make_wiring(workspace, client, sandbox=sandbox)
+    changed = suppress_person(wiring, person, channel=channel, lift=lift)
     what = "lifted" if lift else "written"
     show(f"{changed} blocks {what}." if changed != 1 else f"1 block {what}.")
-    note(f"The next `hub sync {client}` {'may add' if lift else 'removes'} the person{' again' if lift else ''}.")
+    note(f"The next `hub sync {wiring.named}` {'may add' if lift else 'removes'} the person{' again' if lift else ''}.")
 
 
 def forget(

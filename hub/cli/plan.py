@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from hub.cli.running import (
     show_run,
     surroundings,
 )
-from hub.errors import ConfigError
+from hub.errors import ConfigError, HubError
 
 
 def plan(
@@ -42,24 +42,29 @@ def plan(
         raise ConfigError("--out takes one client's plan", next_step="run `hub plan CLIENT --out FILE`")
     if out:
         check_out(out)
-    clients = [client] if client is not None else list(open_workspace(workspace).clients)
-    codes = [
-        _plan_one(
-            each,
-            out=out,
-            markdown=markdown,
-            pull=not no_pull,
-            sandbox=sandbox,
-            as_of=as_of,
-            workspace=workspace,
-            as_json=as_json,
-        )
-        for each in clients
-    ]
+    given: dict[str, Any] = {"markdown": markdown, "pull": not no_pull, "sandbox": sandbox, "as_of": as_of}
+    given |= {"workspace": workspace, "as_json": as_json}
+    if client is not None:
+        codes = [_plan_one(client, out=out, **given)]
+    else:
+        codes = [_plan_any(each, **given) for each in open_workspace(workspace).clients]
     from hub.sync.numbers import worst
 
     if worst(codes):
         leave(worst(codes))
+
+
+def _plan_any(client: str, *, as_json: bool, **given: Any) -> int:
+    """Plan one of all clients: one that cannot be planned is told of, and the next one comes."""
+    from hub.schedule.everyone import failed
+    from hub.sync.numbers import CONFIGURATION_EXIT_CODE
+
+    try:
+        return _plan_one(client, out=None, as_json=as_json, **given)
+    except HubError as error:
+        numbers = failed(client, error, CONFIGURATION_EXIT_CODE if isinstance(error, ConfigError) else 1)
+    print_run(numbers, as_json=as_json, delivered=False)
+    return numbers.exit_code
 
 
 def _plan_one(
@@ -89,7 +94,8 @@ def _plan_one(
     else:
         print_run(numbers, as_json=as_json, delivered=False)
     if out and numbers.trouble is None:
-        note(f"The plan is in {out}; deliver exactly this with `hub apply {out}` within 24 hours.")
+        apply = f"hub apply {'--sandbox ' if sandbox else ''}{out}"
+        note(f"The plan is in {out}; deliver exactly this with `{apply}` within 24 hours.")
     return numbers.exit_code
 
 
@@ -119,7 +125,8 @@ def approve(
     """Let the next run deliver what a guard holds; sends nothing itself."""
     from hub.sync.approve import approve as approve_held
 
-    approved = approve_held(make_wiring(workspace, client, sandbox=sandbox), sync)
+    wiring = make_wiring(workspace, client, sandbox=sandbox)
+    approved = approve_held(wiring, sync)
     if as_json:
         show_json(
             [{"sync": held.sync, "guard": held.guard, "size": held.size, "text": held.detail} for held in approved]
@@ -128,6 +135,6 @@ def approve(
     for held in approved:
         show(f"approved: {held.sync}, {held.guard}: {held.detail}")
     if not approved:
-        show(f"Nothing holds {sync}. Run `hub plan {client}` to see what a run would do.")
+        show(f"Nothing holds {sync}. Run `hub plan {wiring.named}` to see what a run would do.")
         return
-    note(f"Run `hub sync {client}` to deliver it; a plan larger by more than a tenth is held again.")
+    note(f"Run `hub sync {wiring.named}` to deliver it; a plan larger by more than a tenth is held again.")

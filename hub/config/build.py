@@ -50,7 +50,7 @@ def build_config(
     """
     problems = Problems()
     config = collect_config(model, options, where=where, secrets=secrets, problems=problems)
-    problems.raise_any(next_step="Correct the lines named, then run `hub check --offline`.")
+    problems.raise_any(next_step="Correct the lines named, then run `hub check CLIENT --offline`.")
     if config is None:
         raise AssertionError("settings are refused only with a problem")
     return config

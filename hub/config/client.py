@@ -25,7 +25,6 @@ from hub.config.workspace import INHERITED, PRIORITY
 SECTIONS = ("sources", "segments", "destinations", "syncs")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _NAME_RULE = "use lower-case letters, digits and hyphens, such as acme-shoes"
-_NEXT_STEP = "Correct the lines named, then run `hub check --offline`."
 
 Table = tuple[dict[str, Any], Where]
 
@@ -61,7 +60,7 @@ def load_client(workspace: Workspace, client_id: str) -> Client:
         problems,
     )
     check_priority(model.priority if model else (), tables["segments"], where.below("priority"), problems)
-    problems.raise_any(next_step=_NEXT_STEP)
+    problems.raise_any(next_step=f"Correct the lines named, then run `hub check {client_id} --offline`.")
     if model is None:
         raise AssertionError("a file is refused only with a problem")
     return Client(

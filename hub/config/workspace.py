@@ -20,7 +20,7 @@ INHERITED = ("sources", "segments", "destinations", "consent", "guards")
 PRIORITY = "priority"
 """The list that a client inherits where it has none of its own."""
 
-_NEXT_STEP = "Correct the lines named, then run `hub check --offline`."
+_NEXT_STEP = "Correct the lines named, then run it again."
 
 
 def load_workspace(folder: Path) -> Workspace:

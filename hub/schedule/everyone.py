@@ -43,11 +43,11 @@ class Everyone:
             wiring = Wiring(self.workspace, client, self.plugins, self.around)
             return run_client(wiring, options(client, names))
         except ConfigError as error:
-            return _failed(client_id, error, CONFIGURATION_EXIT_CODE)
+            return failed(client_id, error, CONFIGURATION_EXIT_CODE)
         except HubError as error:
-            return _failed(client_id, error, 1)
+            return failed(client_id, error, 1)
         except Exception as error:  # noqa: BLE001  # one client's fault must not keep the others from their run
-            return _failed(client_id, HubError(f"hub failed unexpectedly: {type(error).__name__}"), 1)
+            return failed(client_id, HubError(f"hub failed unexpectedly: {type(error).__name__}"), 1)
 
     def due(self, client: Client) -> frozenset[str]:
         """Return the names of a client's syncs that are due now."""
@@ -64,7 +64,8 @@ class Everyone:
         )
 
 
-def _failed(client_id: str, error: HubError, code: int) -> RunNumbers:
+def failed(client_id: str, error: HubError, code: int) -> RunNumbers:
+    """Return the numbers of a run of which nothing came."""
     numbers = RunNumbers(client_id, "", status=Status.FAILED, trouble=Trouble.of(error))
     numbers.exit_code = code
     return numbers

@@ -8,10 +8,13 @@ from typing import Any
 
 from hub.config import Client, Workspace, load_client
 from hub.errors import ConfigError, HubError
-from hub.ledger import Freshness, Ledger, Run
+from hub.ledger import Freshness, Ledger, MemberState, Run
+from hub.plugins import Plugins
 from hub.schedule.clock import next_run
+from hub.sync.numbers import unknown_text
 from hub.sync.retired import retired_text
 from hub.sync.surroundings import Surroundings
+from hub.sync.wiring import Wiring
 
 _GOOD = {"ok", "partial"}
 
@@ -84,6 +87,7 @@ def client_status(workspace: Workspace, client_id: str, around: Surroundings) ->
     try:
         with Ledger.open(client.state, around.clock) as ledger:
             _read(status, ledger, client)
+            _tell_unknown(status, ledger, Wiring(workspace, client, Plugins(workspace.folder), around))
     except HubError as error:
         status.problems.append(str(error))
         status.next_step = error.next_step or f"run `hub check {client_id}`"
@@ -111,6 +115,16 @@ def _read(status: ClientStatus, ledger: Ledger, client: Client) -> None:
         status.next_step = (
             f"look at `hub plan {status.client}`, then run `hub approve {status.client} {waiting[0].sync}`"
         )
+
+
+def _tell_unknown(status: ClientStatus, ledger: Ledger, wiring: Wiring) -> None:
+    """Tell of members who may have got what must not be sent twice: nobody but a human may decide to repeat it."""
+    for audience in ledger.audiences():
+        unknown = ledger.count_members(audience.audience_id).get(MemberState.UNKNOWN, 0)
+        if not unknown or audience.retired_at is not None or audience.destination not in wiring.live_destinations:
+            continue
+        if not wiring.destination_class(audience.destination).can.repeatable:
+            status.problems.append(f"{audience.sync}: {unknown_text(wiring.named, audience.sync, unknown)}")
 
 
 def _blame(status: ClientStatus, run: Run) -> None:

@@ -78,7 +78,7 @@ class _Review:
             self._check_sync(run, sync, reviewed[sync.name], now.get(sync.name))
 
     def _check_sync(self, run: Prepared, sync: PreparedSync, planned: PlannedSync, wanted: str | None) -> None:
-        again = f"run `hub plan {run.wiring.client.id} --out FILE` again and review it"
+        again = f"run `hub plan {run.wiring.named} --out FILE` again and review it"
         if sync.target.audience.generation != planned.generation:
             raise RefusedError(f"the audience of {sync.name} changed since the plan was made", next_step=again)
         if not sync.difference.is_judged:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,7 @@ def open_session(wiring: Wiring, as_of: datetime | None = None) -> Iterator[Sess
     if not wiring.catalog.is_readable:
         stale = "what was read was stored by another version of hub, or for another currency or country"
         why = stale if wiring.catalog.exists else "nothing was read yet"
-        raise HubError(why, next_step=f"run `hub pull {wiring.client.id}` first")
+        raise HubError(why, next_step=f"run `hub pull {wiring.named}` first")
     now = wiring.around.now()
     with wiring.catalog.session(as_of or now, now, wait=WAIT_FOR_CATALOG) as session:
         yield session
@@ -106,7 +106,9 @@ def _explain_person(
     ).fetchall()
     keys = address_keys(session, person_id)
     (reference,) = session.con.execute("select person_ref from people where person_id = ?", [person_id]).fetchall()[0]
-    state = ledger.person_state((*keys, keyed_hash(wiring.key, reference)))
+    own = keyed_hash(wiring.key, reference)
+    # A key of an address may be another person's too, a family's phone: what withheld somebody is told by their own.
+    state = replace(ledger.person_state((*keys, own)), withheld=ledger.person_state((own,)).withheld)
     segments = tuple(
         explain_segment(session, wiring.definitions, each.name, person_id, max_lag=wiring.client.guards.max_lag)
         for each in wiring.definitions

@@ -245,6 +245,15 @@ def _section(section: Section) -> dict[str, Any]:
     return {"title": section.title, "columns": list(section.columns), "rows": rows}
 
 
+def unknown_text(client: str, sync: str, count: int) -> str:
+    """Say how many may have got what must not happen twice; ``client`` as a command names it."""
+    people = "1 person" if count == 1 else f"{count:,} people"
+    return (
+        f"whether {people} got it is unknown, and it is not sent again by itself; if it did not arrive, run "
+        f"`hub retry {client} --unknown --only {sync}`"
+    )
+
+
 def format_time(value: datetime) -> str:
     """Write a naive UTC time as ISO 8601 with Z."""
     return value.isoformat(timespec="seconds") + "Z"

@@ -38,7 +38,7 @@ from hub.sync.adopt import adopt
 from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach, digest_of_segment, fingerprint
 from hub.sync.faults import failure_of_one
 from hub.sync.holding import Holder
-from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble
+from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble, unknown_text
 from hub.sync.retired import purpose_of, settings_of
 from hub.sync.target import PreparedSync, Target
 from hub.sync.unread import Unread
@@ -377,13 +377,7 @@ class Preparation:
         if target.destination.can.repeatable:
             return []
         count = self.ledger.count_members(target.audience.audience_id).get(MemberState.UNKNOWN, 0)
-        if not count:
-            return []
-        people = "1 person" if count == 1 else f"{count:,} people"
-        return [
-            f"whether {people} got it is unknown, and it is not sent again by itself; if it did not arrive, run "
-            f"`hub retry {self.wiring.client.id} --unknown --only {target.name}`"
-        ]
+        return [unknown_text(self.wiring.named, target.name, count)] if count else []
 
     def _note_planned(self, sync: PreparedSync) -> None:
         """Remember whom this sync is about to mail, so that a later one with a cap leaves them alone."""

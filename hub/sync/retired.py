@@ -44,9 +44,11 @@ def retire_missing(wiring: Wiring, ledger: Ledger) -> Retired:
         if not held:
             continue
         if known in paused:
-            retired.notes.append(
-                f"sync {audience.sync} is paused; only consent and erasure removals reach its audience"
-            )
+            reached = "only consent and erasure removals reach its audience"
+            if audience.destination not in wiring.live_destinations:
+                off = f"{audience.destination} is switched off"
+                reached = f"{off}, so that nobody who withdraws leaves its audience of {people(held)}: switch it on"
+            retired.notes.append(f"sync {audience.sync} is paused; {reached}")
         else:
             ledger.retire(audience.audience_id)
             retired.notes.append(retired_text(audience, held, client))
@@ -73,10 +75,9 @@ def retired_text(audience: Audience, held: int, client: Client) -> str:
     text = f"audience {audience.name!r} at {audience.destination} is kept by no sync and still holds {people(held)}"
     live = client.destinations.get(audience.destination)
     if live is None or not live.enabled:
-        text += (
-            "; the destination is gone from the file, so nobody can be removed from it: "
-            f"put [destinations.{audience.destination}] back"
-        )
+        why, step = ("gone from the file", "put {} back") if live is None else ("switched off", "switch {} on")
+        step = step.format(f"[destinations.{audience.destination}]")
+        text += f"; the destination is {why}, so nobody can be removed from it: {step}"
     return f"{text}; end it with `hub retire {client.id} {audience.name!r} --empty` or `--leave`"
 
 
@@ -101,16 +102,26 @@ def end_audience(wiring: Wiring, name: str, *, empty: bool) -> str:
 def _find(wiring: Wiring, ledger: Ledger, name: str) -> Audience:
     kept = {(sync.destination, sync.audience_name) for sync in wiring.client.syncs.values()}
     known = ledger.audiences()
-    found = [each for each in known if name in {each.name, each.sync}]
+    named = [each for each in known if name in {each.name, each.sync}]
+    # Of several with one name it is the one that may still hold somebody; those that were ended do not.
+    holding = [each for each in named if _may_hold(ledger, each)]
+    found = holding if len(named) > 1 and holding else named
     if len(found) != 1:
-        names = ", ".join(repr(each.name) for each in known) or "none"
-        raise ConfigError(f"{len(found)} audiences of {wiring.client.id} are called {name!r}; there are {names}")
+        names = ", ".join(f"{each.name!r} at {each.destination}" for each in known) or "none"
+        raise ConfigError(
+            f"{len(found)} audiences of {wiring.client.id} are called {name!r}; there are {names}",
+            next_step=f"name it as `hub status {wiring.client.id}` does",
+        )
     if (found[0].destination, found[0].name) in kept:
         raise ConfigError(
             f"sync {found[0].sync!r} still keeps audience {found[0].name!r}",
             next_step=f"take the sync out of clients/{wiring.client.id}.toml first",
         )
     return found[0]
+
+
+def _may_hold(ledger: Ledger, audience: Audience) -> bool:
+    return any(state.may_be_held for state in ledger.count_members(audience.audience_id))
 
 
 def _empty(wiring: Wiring, ledger: Ledger, audience: Audience) -> None:

@@ -118,12 +118,18 @@ class _Run:
         self.wiring, self.options, self.ledger = wiring, options, ledger
         self.around = wiring.around
         self.barred: str | None = None
+        self._began = False
 
     def run(self) -> RunNumbers:
         """Make every connection, so that a mistake in the wiring stops the run before it starts; then do it."""
         retired = retire_missing(self.wiring, self.ledger)
-        with self._connections(retired.audiences) as (sources, destinations):
-            return self._recorded(lambda numbers: self._do(numbers, sources, destinations, retired))
+        try:
+            with self._connections(retired.audiences) as (sources, destinations):
+                return self._recorded(lambda numbers: self._do(numbers, sources, destinations, retired))
+        except HubError as error:
+            if not self._began:
+                self._record_unstarted(error)
+            raise
 
     def pull(self) -> RunNumbers:
         """Read the sources and do nothing else."""
@@ -132,6 +138,7 @@ class _Run:
 
     def _recorded(self, work: Callable[[RunNumbers], None]) -> RunNumbers:
         """Do the work as a run that the ledger knows, however it ends."""
+        self._began = True
         run_id = self.ledger.start_run(self.options.command)
         numbers = RunNumbers(self.wiring.client.id, run_id)
         hooks = self._hooks(run_id)
@@ -158,6 +165,12 @@ class _Run:
         numbers.settle(delivered=self.options.deliver)
         self._end(numbers, hooks)
         return numbers
+
+    def _record_unstarted(self, error: HubError) -> None:
+        """Keep a run that a mistake in the wiring stopped before it began, so that somebody is told of it later."""
+        run_id = self.ledger.start_run(self.options.command)
+        numbers = RunNumbers(self.wiring.client.id, run_id, status=Status.REFUSED, trouble=Trouble.of(error))
+        self.ledger.end_run(run_id, numbers.status.value, numbers.as_json())
 
     def _hooks(self, run_id: str) -> Hooks:
         wiring, options = self.wiring, self.options

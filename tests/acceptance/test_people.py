@@ -10,7 +10,7 @@ import pytest
 
 import hub.sync.explain
 from hub.ledger.lock import hold
-from tests.acceptance.kit import Agency, Shop, only, until
+from tests.acceptance.kit import Agency, Customer, Shop, only, until
 
 P1, P2, STRANGER = "p1@example.com", "p2@example.com", "stranger@example.org"
 FILE = """
@@ -336,3 +336,15 @@ def test_a_customer_id_may_look_like_an_address(people: Agency) -> None:
     people.sync()
 
     assert people.hub("export", "acme", "a @ b").json["catalog"]["people"]
+
+
+def test_explain_tells_nobody_what_withheld_another_at_the_same_phone(agency: Agency) -> None:
+    for number, says in ((1, "yes"), (2, "no")):
+        agency.shop.customers.append(Customer(1000 + number, f"p{number}@example.com", says, phone="+4520123456"))
+    agency.started()
+
+    (mine,) = agency.hub("explain", "acme", "p1@example.com", "--json").json
+    (theirs,) = agency.hub("explain", "acme", "p2@example.com", "--json").json
+
+    assert [(each["cleared"], each["code"]) for each in mine["audiences"]] == [(True, "OPT_IN")]
+    assert [each["cleared"] for each in theirs["audiences"]] == [False]

@@ -113,3 +113,27 @@ def test_an_audience_that_no_sync_keeps_is_judged_by_what_it_was_for(agency: Age
     agency.sync()
 
     assert agency.held() == {"p2@example.com", "p3@example.com", "p4@example.com"}
+
+
+def test_of_two_audiences_with_one_name_the_one_that_holds_somebody_is_ended(running: Agency) -> None:
+    running.change("[destinations.list]", '[destinations.other]\nplugin = "keeper"\n\n[destinations.list]')
+    running.change('destination = "list"', 'destination = "other"')
+    running.hub("retire", "acme", "all", "--leave")
+    running.sync("--force")
+    running.change('[syncs.news]\nsegment = "all"\ndestination = "other"\n', "")
+    running.sync()
+
+    said = running.hub("retire", "acme", "all", "--empty").stdout
+
+    assert "audience 'all' at other was emptied and ended" in said
+    assert running.held("other") == set()
+
+
+def test_a_paused_sync_whose_destination_is_off_promises_no_removals(running: Agency) -> None:
+    running.change('plugin = "keeper"', 'plugin = "keeper"\nenabled = false')
+    running.change('segment = "all"', 'segment = "all"\nenabled = false')
+
+    notes = running.sync()["notes"]
+
+    assert len(notes) == 1
+    assert notes[0].startswith("sync news is paused; list is switched off, so that nobody who withdraws leaves its")

@@ -114,3 +114,71 @@ def test_status_of_a_client_that_never_ran_says_what_to_do(agency: Agency) -> No
 
     assert told["problems"] == ["never run"]
     assert "hub check acme" in told["next_step"]
+
+
+NEEDS = '''
+from hub import api
+
+
+class Settings(api.Config):
+    token: api.Secret = api.Field(description="a secret that nobody looks at")
+
+
+class Needs(api.Destination[Settings]):
+    """Needs a secret."""
+
+    name, Config = "needs", Settings
+    can = api.Capabilities(ops={op: api.Limit(10) for op in api.Op})
+
+    def push(self, batch):
+        for member in batch:
+            yield member.delivered()
+
+
+@api.hookimpl
+def hub_destinations():
+    return [Needs]
+'''
+
+
+def needing(agency: Agency) -> dict[str, str]:
+    """Let the client's destination need a secret, and return the environment that has it."""
+    (agency.folder / "plugins" / "needs.py").write_text(NEEDS)
+    agency.change('plugin = "keeper"', 'plugin = "needs"')
+    agency.shop.people(2).write()
+    return {"HUB_SECRET__ACME__LIST__TOKEN": "word"}
+
+
+def test_status_tells_of_ticks_that_could_not_start(agency: Agency) -> None:
+    secret = needing(agency)
+    agency.hub("sync", "acme", "--force", **secret)
+    assert agency.hub("status").stdout.endswith("Nobody must act.\n")
+
+    agency.hub("sync", "--all", expect=2)
+    (status,) = agency.hub("status", "--json", expect=1).json
+    assert "hub secret set acme list token" in status["problems"][0]
+    assert "hub secret set acme list token" in status["problems"][0]
+    assert status["next_step"]
+    assert [run["status"] for run in agency.hub("runs", "list", "acme", "--json").json] == ["refused", "ok"]
+
+    agency.hub("sync", "--all", **secret)
+    assert agency.hub("status").stdout.endswith("Nobody must act.\n")
+
+
+def test_status_of_a_client_whose_first_tick_could_not_start_says_why(agency: Agency) -> None:
+    needing(agency)
+    agency.hub("sync", "--all", expect=2)
+
+    assert "token" in agency.hub("status", "--json", expect=1).json[0]["problems"][0]
+
+
+def test_plan_all_goes_on_after_a_client_that_cannot_be_planned(agency: Agency) -> None:
+    agency.shop.people(2).write()
+    text = (agency.folder / "clients" / "acme.toml").read_text()
+    agency.client(text, "zeta")
+    needing(agency)
+
+    done = agency.hub("plan", "--all", "--json", expect=2)
+
+    assert [(each["client"], each["status"]) for each in done.lines] == [("acme", "failed"), ("zeta", "ok")]
+    assert "token" in done.lines[0]["error"]["text"]

@@ -89,3 +89,19 @@ def test_somebody_who_withdrew_meanwhile_is_not_tried_again(posted: Agency) -> N
     posted.hub("retry", "acme", "--unknown")
 
     assert len(posted.got()) == 1
+
+
+def test_status_tells_of_it_until_somebody_decides(posted: Agency) -> None:
+    posted.sync()
+
+    status = posted.hub("status", "--json").json[0]
+    said = posted.hub("status").stdout
+
+    assert status["problems"] == [
+        "news: whether 1 person got it is unknown, and it is not sent again by itself; if it did not arrive, run "
+        "`hub retry acme --unknown --only news`"
+    ]
+    assert "Nobody must act." in said
+
+    posted.hub("retry", "acme", "--unknown", "--only", "news")
+    assert posted.hub("status", "--json").json[0]["problems"] == []
