@@ -62,18 +62,44 @@ class Departures:
 
         ``on_erased`` gets the address texts of people who were erased, while they can still be looked up.
         """
-        for merged in page.merged:
+        gone = self.hear(page, on_erased)
+        for table in dict.fromkeys(each.table for each in gone):
+            self._delete(table, [str(each.key) for each in gone if each.table == table])
+        return bool(gone)
+
+    def hear(self, page: Page, on_erased: Callable[[list[str]], None]) -> list[Gone]:
+        """Note merges and erasures that a page reports; return everything that has gone by it.
+
+        Raises:
+            PluginError: it reports what cannot be: a table that is none, a customer merged into nobody or in a circle.
+        """
+        merges = self._merges(page)
+        for customer_id, into in merges.items():
             who = {"source": self.source, "system": self.system}
-            self.con.execute(sql("schema.merge_id"), who | {"customer_id": merged.customer_id, "into_id": merged.into})
-        gone = [*page.gone, *(Gone("customers", merged.customer_id) for merged in page.merged)]
+            self.con.execute(sql("schema.merge_id"), who | {"customer_id": customer_id, "into_id": into})
+        gone = [*page.gone, *(Gone("customers", customer_id) for customer_id in merges)]
         for table in dict.fromkeys(each.table for each in gone):
             if table not in self.tables:
                 raise PluginError(f"source {self.source}: {table!r} is no table")
-            erased = [each.key for each in gone if each.table == table and each.erased]
+            erased = [str(each.key) for each in gone if each.table == table and each.erased]
             if erased:
                 on_erased(self._addresses(table, erased))
-            self._delete(table, [each.key for each in gone if each.table == table])
-        return bool(gone)
+        return gone
+
+    def _merges(self, page: Page) -> dict[str, str]:
+        """Return which customer was merged into which; one merged into itself is as it was."""
+        pairs: list[tuple[Any, Any]] = [(each.customer_id, each.into) for each in page.merged]
+        if any(None in pair for pair in pairs):
+            raise PluginError(f"source {self.source}: a customer was merged into nobody")
+        merges = {str(customer_id): str(into) for customer_id, into in pairs if str(customer_id) != str(into)}
+        for customer_id, into in merges.items():
+            reached, at = {customer_id}, into
+            while at in merges and at not in reached:
+                reached.add(at)
+                at = merges[at]
+            if at in reached:
+                raise PluginError(f"source {self.source}: customers were merged in a circle")
+        return merges
 
     def keep_only(self, stream: str, remaining: Sequence[Remaining], believe: Believe) -> bool:
         """Take out what is not among all that remains; tell whether anything was.

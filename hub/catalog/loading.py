@@ -108,7 +108,10 @@ class Loader:
         fresh: dict[str, str] = {}
         for name, rows in tables.items():
             fresh[name] = self._read(name, loads[name], rows, snapshot, page, rejected)
-        if not snapshot:
+        if snapshot:
+            # Whoever is missing from it goes with it; that they were erased nothing else tells.
+            self._departures.hear(page, self._block_erased)
+        else:
             self._settle(page, loads, fresh)
             left = self._leave(page)
             self._set_cursor(page.cursor)
@@ -119,20 +122,17 @@ class Loader:
                 self.report.changed = True
         self._cursor = page.cursor
 
+    @property
+    def _departures(self) -> Departures:
+        task = self.task
+        return Departures(
+            *(self.con, self.tables, self.registry, task.source, task.system), now=task.now, on_refusals=task.on_blocks
+        )
+
     def _leave(self, page: Page) -> bool:
         """Take out what has gone; tell whether anything had."""
-        task = self.task
-        departures = Departures(
-            self.con,
-            self.tables,
-            self.registry,
-            task.source,
-            task.system,
-            now=task.now,
-            on_refusals=task.on_blocks,
-        )
-        reported = departures.apply(page, self._block_erased)
-        return departures.keep_only(task.name, page.remaining, self._believe) or reported
+        reported = self._departures.apply(page, self._block_erased)
+        return self._departures.keep_only(self.task.name, page.remaining, self._believe) or reported
 
     def _load_of(self, name: str, snapshot: bool, incoming: Collection[str] = ()) -> Load:
         """Return the load that a page's rows of a table go to, with every column that they bring."""
@@ -191,22 +191,32 @@ class Loader:
             self._consents(
                 fresh["consents"], fresh.get("customers"), new_is_stored=fresh["consents"] == loads["consents"].physical
             )
+        if self.task.stream.kind == "window":
+            self._judge_window(page, fresh)
         for name, load in loads.items():
             self._replace(self.tables[name], load, fresh, page)
         for name, load in loads.items():
             if fresh[name] != load.physical:
                 self.con.execute(sql("load.append", target=load.physical, page=fresh[name]))
 
+    def _judge_window(self, page: Page, fresh: Mapping[str, str]) -> None:
+        """Refuse a page whose period is none; one that brings no table at all says that nothing was in it."""
+        if page.window is None or naive(page.window[0]) > naive(page.window[1]):
+            which = "no period" if page.window is None else "a period that ends before it begins"
+            raise PluginError(f"source {self.task.source}: a page of the window stream {self.task.name} names {which}")
+        for name in () if fresh else self.task.stream.tables:
+            load = self.registry.visible(self.task.source, self.task.name, name)
+            if load is not None and self.tables[name].time:
+                self._empty_window(self.tables[name], load, page.window)
+
+    def _empty_window(self, table: Table, load: Load, window: tuple[datetime, datetime]) -> None:
+        period = {"from": naive(window[0]), "until": naive(window[1])}
+        self.con.execute(sql("load.replace_window", target=load.physical, time=quoted(str(table.time))), period)
+
     def _replace(self, table: Table, load: Load, fresh: Mapping[str, str], page: Page) -> None:
         page_table = fresh[table.name]
-        if self.task.stream.kind == "window" and table.time:
-            if page.window is None:
-                raise PluginError(
-                    f"source {self.task.source}: a page of the window stream {self.task.name} names no period"
-                )
-            if page_table != load.physical:
-                period = {"from": naive(page.window[0]), "until": naive(page.window[1])}
-                self.con.execute(sql("load.replace_window", target=load.physical, time=quoted(table.time)), period)
+        if page.window is not None and table.time and page_table != load.physical:
+            self._empty_window(table, load, page.window)
         if page_table != load.physical:
             same = same_key(table, "t", page_table)
             self.con.execute(sql("load.replace_keys", target=load.physical, page=page_table, same=same))

@@ -30,6 +30,13 @@ CHANNELS = MappingProxyType(
 PURPOSES = (*CHANNELS, "own_shop")
 """Every purpose the gate knows."""
 
+EVERY_CHANNEL = "*"
+BLOCKED_CHANNELS = ("email", "sms", "whatsapp", "ads")
+"""The channels that an address may be blocked on."""
+
+REASONS = ("unsubscribed", "soft_bounce", "hard_bounce", "complaint", "manual", "erasure")
+"""Why an address may be blocked; docs/reference/consent.md says what each means."""
+
 GROUNDS = MappingProxyType(
     {
         "ADS_FLAGS": "ad_user_data and ad_personalization both granted",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hub.api import Destination, Member
-from hub.catalog import address_text, normalise_email, safe_error
+from hub.catalog import address_text, normalise_email, normalise_phone, safe_error
 from hub.errors import ConfigError, HubError, PluginError
 from hub.keys import keyed_hash
 from hub.ledger import Ledger
@@ -73,7 +73,7 @@ def _members(members: Iterator[Member], known_by: tuple[str, ...], key: bytes) -
 def _address(member: Member, known_by: tuple[str, ...]) -> str | None:
     known = {
         "email": normalise_email(member.email) or member.email if member.email else None,
-        "phone": member.phone,
+        "phone": normalise_phone(member.phone, None) or member.phone if member.phone else None,
         "customer_id": member.customer_id,
     }
     for each in known_by:

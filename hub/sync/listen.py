@@ -10,8 +10,8 @@ from typing import Any
 
 from hub.api import Block, Destination
 from hub.catalog import normalise_email, normalise_phone, safe_error
-from hub.consent.rules import CHANNELS
-from hub.errors import AuthError, HubError, PluginError, TransientError
+from hub.consent.rules import BLOCKED_CHANNELS, CHANNELS, EVERY_CHANNEL, REASONS
+from hub.errors import ConfigError, HubError, PluginError
 from hub.keys import keyed_hash
 from hub.ledger import Ledger, NewBlock
 from hub.sync.lines import close_line
@@ -44,12 +44,10 @@ def listen(wiring: Wiring, ledger: Ledger, opened: Mapping[str, Destination[Any]
                 if destination is None:
                     continue
                 blocks = list(_new_blocks(destination.read_suppressions(last), name, wiring, ledger))
-        except (TransientError, AuthError) as error:
-            silence: HubError = error
         except HubError as error:
-            if name in opened:
+            if name in opened and isinstance(error, ConfigError):
                 raise
-            silence = error
+            silence: HubError = error
         except Exception as error:  # noqa: BLE001  # a plugin's fault: it cannot be heard
             silence = PluginError(f"destination {name}: reading its opt-outs failed: {safe_error(error)}")
         else:
@@ -94,8 +92,19 @@ def _channel(wiring: Wiring, ledger: Ledger, name: str, opened: Mapping[str, Des
     return CHANNELS.get(purpose, purpose)
 
 
+def _refuse_unknown(block: Block) -> None:
+    """Raise PluginError for a block that would bar nobody, as one does whose reason or channel nobody knows."""
+    for what, value, known in (
+        ("reason", block.reason, REASONS),
+        ("channel", block.channel, (EVERY_CHANNEL, *BLOCKED_CHANNELS)),
+    ):
+        if value not in known:
+            raise PluginError(f"it told of a block whose {what} is {value!r}, none of {', '.join(known)}")
+
+
 def _new_blocks(blocks: Iterator[Block], origin: str, wiring: Wiring, ledger: Ledger) -> Iterator[NewBlock]:
     for block in blocks:
+        _refuse_unknown(block)
         # The vendor may write an address in its own way; an opt-out must find it nevertheless.
         email = block.email and (normalise_email(block.email) or block.email)
         phone = block.phone and (normalise_phone(block.phone, wiring.client.country) or block.phone)

@@ -12,6 +12,7 @@ from typing import Any
 from hub.api import Destination, Member, State
 from hub.catalog import normalise_email, normalise_phone
 from hub.config.problems import suggest
+from hub.consent.rules import BLOCKED_CHANNELS, EVERY_CHANNEL
 from hub.deliver import Work, deliver
 from hub.errors import BusyError, ConfigError, HubError
 from hub.keys import keyed_hash
@@ -19,10 +20,6 @@ from hub.ledger import Ledger, NewBlock, Spell, lock
 from hub.ledger.lock import hold
 from hub.sync.explain import open_session
 from hub.sync.wiring import Wiring
-
-EVERY_CHANNEL = "*"
-BLOCKED_CHANNELS = ("email", "sms", "whatsapp", "ads")
-"""What a hand may block on its own."""
 
 
 @dataclass(slots=True)

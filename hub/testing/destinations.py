@@ -21,12 +21,11 @@ from hub.api import (
     RejectedError,
     State,
 )
-from hub.consent.rules import PURPOSES
+from hub.consent.rules import PURPOSES, REASONS
 from hub.testing.connections import ConnectionConformance
 from hub.testing.gaps import require
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
-_REASONS = {"unsubscribed", "soft_bounce", "hard_bounce", "complaint", "manual", "erasure"}
 _LARGEST = 25
 Fresh = Callable[[], Any]
 Look = Callable[[], Any]
@@ -171,7 +170,7 @@ class DestinationConformance(ConnectionConformance):
         for since in (None, AS_OF - timedelta(days=7)):
             for block in fresh().read_suppressions(since):
                 require(isinstance(block, Block), "read_suppressions yields something that is not an api.Block")
-                require(block.reason in _REASONS, f"a block's reason is {block.reason!r}")
+                require(block.reason in REASONS, f"a block's reason is {block.reason!r}")
                 require(block.email or block.phone, "a block has neither e-mail nor phone")
 
     def test_who_was_added_can_be_read_where_members_can_be_read(self, fresh: Fresh) -> None:
@@ -213,7 +212,7 @@ class DestinationConformance(ConnectionConformance):
         named = [text for text in (outcome.member.email, outcome.member.phone) if text and text in why]
         require(not named, "a reason names the address")
         require(outcome.state in {State.DELIVERED, State.ACCEPTED} or why, f"{outcome.state} without a reason")
-        require(outcome.blocks is None or outcome.blocks in _REASONS, f"blocks is {outcome.blocks!r}")
+        require(outcome.blocks is None or outcome.blocks in REASONS, f"blocks is {outcome.blocks!r}")
 
     def _poll(self, destination: Any, batch: Batch, receipts: set[str | None]) -> None:
         for receipt in receipts:

@@ -38,6 +38,13 @@ class Vendor(api.Destination[Settings]):
         if (self.shop.workspace / "silent").exists():
             raise api.TransientError("no answer came")
         for address in (self.shop.workspace / "noes.txt").read_text().splitlines():
+            if address == "refused":
+                raise api.RejectedError("no such list")
+            if address.startswith("odd "):
+                _, what, value = address.split()
+                given = {"reason": "unsubscribed", "recorded_at": None, "email": "p1@example.com"} | {what: value}
+                yield api.Block(**given)
+                return
             kind = "email" if "@" in address else "phone"
             yield api.Block("unsubscribed", datetime(2026, 11, 20, tzinfo=UTC), **{kind: address})
 
@@ -190,3 +197,29 @@ def test_a_destination_that_is_switched_off_is_not_asked(wired: Agency) -> None:
 
     assert not (wired.folder / "asked.txt").exists()
     assert len(wired.held()) == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("odd reason bounce", "a block whose reason is 'bounce', none of unsubscribed, soft_bounce"),
+        ("odd channel mail", "a block whose channel is 'mail', none of *, email"),
+        ("odd email p1@example.com", "reading its opt-outs failed"),
+        ("refused", "no such list"),
+    ],
+)
+@pytest.mark.parametrize("more", ["", ITS_SYNC], ids=["without a sync", "with a sync of its own"])
+def test_what_cannot_be_understood_was_not_heard(wired: Agency, more: str, said: str, why: str) -> None:
+    wired.add(more)
+    wired.shop.of("p3@example.com").says = "no"
+    wired.shop.write()
+    says_no(wired)
+    wired.sync("--force")
+    says_no(wired, said)
+    wired.shop.of("p2@example.com").says = "no"
+    wired.shop.people(1, start=4).write()
+
+    report = wired.sync("--force")
+
+    assert wired.held() == {"p1@example.com", "p4@example.com"}
+    assert any(f"vendor cannot be heard ({why}" in note or why in note for note in report["notes"])

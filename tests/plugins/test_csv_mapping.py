@@ -174,6 +174,18 @@ def test_mapped_consents_are_dated_by_record_or_file(shop: CsvShop) -> None:
     assert [(reject.record, reject.table) for reject in read.rejected] == [(4, "consents")]
 
 
+def test_a_basis_that_a_column_leaves_empty_is_not_made_up(shop: CsvShop) -> None:
+    shop.write("c.csv", "who,state,why\na@x.dk,subscribed,\nb@x.dk,subscribed,opt_in_double\n")
+    columns = {"subject": "who", "status": "state"}
+    given = {"path": "c.csv", "table": "consents", "constants": {"channel": "email"}}
+
+    told = shop.mapped({**given, "columns": {**columns, "basis": "why"}})
+    silent = shop.mapped({**given, "columns": columns})
+
+    assert told.column("consents", "basis") == [None, "opt_in_double"]
+    assert silent.column("consents", "basis") == ["opt_in_single"] * 2
+
+
 def test_lines_without_a_number_are_numbered(shop: CsvShop) -> None:
     shop.write("l.csv", "order,what\n1,Shoe\n1,Sock\n")
     columns = {"order_id": "order", "title": "what"}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.api import Gone, Page, Remaining
+from hub.api import Gone, Merged, Page, Remaining
 from hub.catalog import Shrink
 from hub.config.models import Guards
 from hub.errors import PluginError
@@ -187,3 +187,41 @@ def test_a_record_that_shows_no_address_any_more_shows_none(shop: Shop) -> None:
     assert shop.ask("select count(*) from consent_records where address is not null and address_kind = 'email'") == [
         (0,)
     ]
+
+
+def test_who_was_erased_is_blocked_also_where_a_snapshot_says_so(shop: Shop) -> None:
+    known = {"customers": [{"customer_id": "1", "email": "a@x.example"}, {"customer_id": "2", "email": "b@x.example"}]}
+    shop.load(known, kind="snapshot")
+
+    left = Page({"customers": known["customers"][1:]}, gone=[Gone("customers", "1", erased=True)])
+    shop.load(left, kind="snapshot")
+
+    assert {(block.address, block.channel, block.reason) for block in shop.blocks} == {
+        ("email:a@x.example", "*", "erasure"),
+        ("customer:shop:1", "*", "erasure"),
+    }
+
+
+def test_a_customer_merged_into_itself_stays_and_numbers_are_ids(shop: Shop) -> None:
+    shop.load({"customers": [{"customer_id": str(number), "email": f"c{number}@x.example"} for number in (1, 2, 3)]})
+
+    shop.load(Page({}, merged=[Merged("1", "1"), Merged(2, 3)]))  # type: ignore[arg-type]  # what vendors return
+
+    assert shop.ask("select customer_id from customers order by 1") == [("1",), ("3",)]
+
+
+@pytest.mark.parametrize(
+    ("merged", "says"),
+    [
+        ([Merged("1", "2"), Merged("2", "1")], "in a circle"),
+        ([Merged("1", "2"), Merged("2", "3"), Merged("3", "1")], "in a circle"),
+        ([Merged("1", None)], "into nobody"),  # type: ignore[arg-type]  # a plugin's mistake
+    ],
+)
+def test_merges_that_cannot_be_take_nobody_out(shop: Shop, merged: list[Merged], says: str) -> None:
+    shop.load({"customers": [{"customer_id": str(number)} for number in (1, 2, 3)]})
+
+    with pytest.raises(PluginError, match=says):
+        shop.load(Page({}, merged=merged))
+
+    assert shop.ask("select count(*) from customers") == [(3,)]

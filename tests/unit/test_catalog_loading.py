@@ -406,6 +406,23 @@ def test_max_rejected_may_be_raised(shop: Shop) -> None:
     assert shop.ask("select order_id from orders") == [("2",)]
 
 
+def test_a_window_without_a_table_empties_its_period(shop: Shop) -> None:
+    shop.load(_day(days(2), "a", "b"), kind="window")
+    shop.load(_day(days(1), "c"), kind="window")
+
+    shop.load(Page({}, window=_day(days(2)).window), kind="window")
+
+    assert shop.ask("select event_id from events") == [("c",)]
+
+
+def test_a_window_that_ends_before_it_begins_is_the_plugins_fault(shop: Shop) -> None:
+    day = _day(days(2), "a")
+    assert day.window is not None
+
+    with pytest.raises(PluginError, match="ends before it begins"):
+        shop.load(Page(day.tables, window=day.window[::-1]), kind="window")
+
+
 def test_a_window_replaces_the_rows_of_its_period(shop: Shop) -> None:
     shop.load(_day(days(2), "a", "b"), kind="window")
     shop.load(_day(days(1), "c"), kind="window")

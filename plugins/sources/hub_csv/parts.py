@@ -323,10 +323,10 @@ def _dated(said: Cell | None, formats: Formats) -> dict[str, Cell]:
 
 
 def _consent_cells(cells: dict[str, Cell], formats: Formats) -> dict[str, Cell]:
-    """Date a statement by its own record, else by the file, and call a bare yes a single opt-in."""
+    """Date a statement by its own record, else by the file, and call a yes a single opt-in where no basis is told."""
     filled = {**_dated(cells.get("recorded_at"), formats), **cells}
     filled["recorded_at"] = _dated(cells.get("recorded_at"), formats)["recorded_at"]
     filled["status"] = status = _status(cells["status"], formats)
-    basis = f"text_of({cells['basis'].sql})" if "basis" in cells else "null"
-    filled["basis"] = Cell(f"coalesce({basis}, case {status.sql} when 'subscribed' then 'opt_in_single' end)", "basis")
+    if "basis" not in cells:
+        filled["basis"] = Cell(f"case {status.sql} when 'subscribed' then 'opt_in_single' end", "basis")
     return filled
