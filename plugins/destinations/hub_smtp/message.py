@@ -12,10 +12,13 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
 from hashlib import sha256
+from typing import Any
 
 import idna
 
 _RAW = frozenset({"list-unsubscribe", "list-unsubscribe-post", "list-id", "message-id", "to"})
+_LITERAL = _RAW | {"subject"}
+_ENCODED = "=?"  # how an RFC 2047 encoded word begins
 _LONGEST_LINE = 998
 _LONGEST_LOCAL_PART = 64
 # RFC 5322's atext, dots included; quoted local parts do not occur in shops' data and are refused.
@@ -23,18 +26,23 @@ _LOCAL_PART = re.compile(r"[!#$%&'*+/=?^_`{|}~.\w-]+")
 
 
 class MailPolicy(EmailPolicy):
-    """Write some headers as one raw line, and subjects beyond ASCII in words that keep every space.
+    """Take values literally, write some as one raw line, and subjects in words that keep every space.
 
-    The standard library folds at white space; a link longer than the line has none, so it would be written
-    as RFC 2047 encoded words, which no provider reads as List-Unsubscribe (CPython issue 85725). Its folding of
-    subjects loses a space here and there between two encoded words; its older ``Header`` does not.
+    The standard library decodes what looks like an RFC 2047 encoded word in a value that is given to it, so that a
+    person's name could bring line breaks into the header. It folds at white space; a link longer than the line has
+    none, so it would be written as encoded words, which no provider reads as List-Unsubscribe (CPython issue 85725).
+    Its folding of subjects loses a space here and there between two encoded words; its older ``Header`` does not.
     """
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        """Keep the value as it is where it is shown to people or comes from them, else read it."""
+        return (name, value) if name.lower() in _LITERAL else super().header_store_parse(name, value)
 
     def fold(self, name: str, value: str) -> str:
         """Return the header as text; see the class for what is different."""
         if name.lower() in _RAW:
             return f"{name}: {value}{self.linesep}"
-        if name.lower() == "subject" and not value.isascii():
+        if name.lower() == "subject" and (not value.isascii() or _ENCODED in value):
             encoded = Header(str(value), "utf-8", maxlinelen=76, header_name=name).encode(linesep=self.linesep)
             return f"{name}: {encoded}{self.linesep}"
         folded: str = super().fold(name, value)
@@ -81,7 +89,8 @@ def ascii_address(address: str) -> str:
         RowError: it is not one plain address.
     """
     local, at, domain = address.rpartition("@")
-    if not at or not _LOCAL_PART.fullmatch(local) or len(local.encode()) > _LONGEST_LOCAL_PART:
+    fits = _LOCAL_PART.fullmatch(local) and _ENCODED not in local and len(local.encode()) <= _LONGEST_LOCAL_PART
+    if not at or not fits:
         raise RowError("the address cannot be written in a mail's header")
     try:
         domain = idna.encode(domain, uts46=True).decode()
