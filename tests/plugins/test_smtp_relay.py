@@ -447,6 +447,9 @@ def test_check_warns_where_there_is_no_one_click(make: Make) -> None:
         ("body.txt", "{% if %}"),
         ("body.html", "{{ ''.__class__.__mro__ }}"),
         ("body.txt", "{% include '../../etc/passwd' %}"),
+        ("body.txt", "{% include 'body.txt' %}"),
+        ("body.html", "{% extends 'body.html' %}"),
+        ("body.txt", "{{ " + "(" * 5_000 + "1" + ")" * 5_000 + " }}"),
     ],
 )
 def test_a_template_that_cannot_be_used_is_an_error_of_check_and_stops_a_push(

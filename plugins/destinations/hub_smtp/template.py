@@ -35,9 +35,8 @@ _SAMPLES: dict[str, Any] = {
     "birth_date": date(1990, 5, 1),
     "currency": "EUR",
 }
-
-
 _NAME = re.compile(r"'(\w+)' is undefined")
+_TOO_DEEP = "it goes too deep; does a file of it include or extend itself?"
 
 
 class MissingError(RowError):
@@ -88,13 +87,15 @@ class MailTemplate:
 
         Raises:
             RowError: this person's values do not fit the template.
-            ConfigError: the template does what the sandbox forbids.
+            ConfigError: the template does what the sandbox forbids, or never ends.
         """
         values = {**attributes, **given}
         try:
             subject, text, page = (part.render(values) for part in self._parts)
         except (SecurityError, TemplateNotFound, TemplateSyntaxError) as error:
             raise self._broken(str(error)) from None
+        except RecursionError:
+            raise self._broken(_TOO_DEEP) from None
         except UndefinedError as error:
             found = _NAME.fullmatch(error.message or "")
             raise MissingError(found[1] if found else None) from None
@@ -117,6 +118,8 @@ class MailTemplate:
             raise self._broken(f"{name}, line {error.lineno}: {error.message}") from None
         except UnicodeDecodeError:
             raise self._broken(f"{name} is not UTF-8") from None
+        except RecursionError:
+            raise self._broken(_TOO_DEEP) from None
 
     def _broken(self, what: str) -> api.ConfigError:
         return api.ConfigError(
