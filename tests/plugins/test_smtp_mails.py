@@ -296,7 +296,9 @@ def test_values_are_escaped_in_html_and_left_alone_in_text(make: Make, relay: Sm
     assert "<b>Ann & Bo</b>" in mail["text"]
 
 
-@pytest.mark.parametrize("name", ["Ann\r\nBcc: all@example.com", "Ann\nX: y", "Ann\rX: y", "Ann\u2028X: y", "Ann\x00x"])
+@pytest.mark.parametrize(
+    "name", ["Ann\r\nBcc: all@example.com", "Ann\nX: y", "Ann\rX: y", "Ann\u2028X: y", "Ann\x85X: y", "Ann\x00x"]
+)
 def test_a_line_break_in_a_header_is_that_row_s_error(make: Make, relay: SmtpStandIn, name: str) -> None:
     destination = make(templates(subject="{{ name }}, hello"))
 
@@ -307,6 +309,46 @@ def test_a_line_break_in_a_header_is_that_row_s_error(make: Make, relay: SmtpSta
     assert "line break" in str(outcome.reason)
     assert next_outcome.state is api.State.DELIVERED
     assert [mail["subject"] for mail in mails(relay)] == ["Bo, hello"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Zoé\u00a0Petit",
+        "Zoé\u202fPetit",
+        "山田\u3000花子",
+        "نرگس\u200cجان",
+        "\U0001f469\u200d\U0001f680",
+        "Al\u00adbert",
+    ],
+)
+def test_names_with_spaces_and_joiners_of_their_script_are_written(make: Make, relay: SmtpStandIn, name: str) -> None:
+    destination = make(templates(subject="{{ name }}, hello"), sender=f"{name} <news@shop.example>")
+
+    assert send(destination, person(name=name)).state is api.State.DELIVERED
+
+    [mail] = mails(relay)
+    assert mail["subject"] == f"{name}, hello"
+    assert mail["from"] == f"{name} <news@shop.example>"
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ("Acme, Inc. <news@shop.example>", "Acme, Inc."),
+        ('"Acme, Inc." <news@shop.example>', "Acme, Inc."),
+        ('"The \\"Acme\\" @ home" <news@shop.example>', 'The "Acme" @ home'),
+        ("<news@shop.example>", ""),
+        (" news@shop.example ", ""),
+    ],
+)
+def test_the_sender_s_name_may_be_any_text(make: Make, relay: SmtpStandIn, sender: str, name: str) -> None:
+    send(make(sender=sender, reply_to=sender), person())
+
+    read = email.message_from_string(mails(relay)[0]["raw"], policy=email.policy.default)
+    for header in ("From", "Reply-To"):
+        [address] = read[header].addresses
+        assert (address.display_name, address.addr_spec) == (name, "news@shop.example")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ import idna
 _RAW = frozenset({"list-unsubscribe", "list-unsubscribe-post", "list-id", "message-id", "to"})
 _LITERAL = _RAW | {"subject"}
 _ENCODED = "=?"  # how an RFC 2047 encoded word begins
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _LONGEST_LINE = 998
 _LONGEST_LOCAL_PART = 64
 # RFC 5322's atext, dots included; quoted local parts do not occur in shops' data and are refused.
@@ -130,8 +132,13 @@ def _headers(mail: Mail) -> Iterable[tuple[str, str]]:
         yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
 
 
+def fits_one_line(text: str) -> bool:
+    """Tell whether a text is without line breaks, controls and halves of characters; spaces of every width may be."""
+    return not any(unicodedata.category(sign) in _NO_TEXT for sign in text)
+
+
 def _refuse_injection(name: str, value: str) -> None:
-    if not value.isprintable():  # CR, LF, their Unicode relatives and other controls
+    if not fits_one_line(value):
         raise RowError(f"the {name.lower()} has a line break or a control character in it")
     if name != "Subject" and len(value.encode()) > _LONGEST_LINE - len(name) - 2:
         raise RowError(f"the {name.lower()} is too long for a header")

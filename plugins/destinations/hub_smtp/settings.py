@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 from pydantic import ValidationInfo, field_validator
 
 from hub import api
+from hub_smtp.message import fits_one_line
 
 _ADDRESS = re.compile(r"[!#$%&'*+/=?^_`{|}~.A-Za-z0-9-]+@(?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]+")
+_SENDER = re.compile(r"(?P<name>.*?)\s*<(?P<address>[^<>]*)>|(?P<bare>[^<>]*)")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _URL = re.compile(r"[!-;=?-~]+")  # printable ASCII without space, < and >
 _LIST_ID = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _SCHEMES = {"smtp", "smtps"}
@@ -19,17 +21,21 @@ _LONGEST_URL = 800
 
 
 def split_sender(text: str) -> tuple[str, str]:
-    """Split ``Shop <news@shop.example>`` into name and address.
+    """Split ``Shop <news@shop.example>`` into name and address; a name with a comma needs no quotes.
 
     Raises:
-        ValueError: there is no usable address in it.
+        ValueError: it is not one usable address.
     """
-    name, address = parseaddr(text)
-    if not text.isprintable() or not _ADDRESS.fullmatch(address):
+    found = _SENDER.fullmatch(text.strip())
+    name, address = (found["name"] or "", found["address"] or found["bare"]) if found else ("", "")
+    quoted = _QUOTED.fullmatch(name)
+    usable = fits_one_line(text) and "=?" not in text and _ADDRESS.fullmatch(address)
+    if not usable or (not quoted and _ADDRESS.search(name)):
         raise ValueError(
-            f"{text!r} has no usable address; write Shop <news@shop.example>, an international domain as xn--…"
+            f"{text!r} has no usable address; write one, as in Shop <news@shop.example>, an international domain as "
+            "xn--…"
         )
-    return name, address
+    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else name, address
 
 
 class SmtpConfig(api.Config):
