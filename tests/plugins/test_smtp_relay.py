@@ -519,6 +519,9 @@ def test_settings_reach_what_the_core_asks_for(make: Make) -> None:
         ({"sender": "A <a@shop.example>, B <b@shop.example>"}, "sender", "address"),
         ({"reply_to": "=?utf-8?q?=0D=0AX:_y?= <a@shop.example>"}, "reply_to", "address"),
         ({"bounce_address": "bounces"}, "bounce_address", "address"),
+        ({"bounce_address": "bounces-of-acme-1+{token}@shop.example"}, "bounce_address", "16 may stand beside"),
+        ({"unsubscribe_mailto": "{token}{token}@shop.example"}, "unsubscribe_mailto", "16 may stand beside"),
+        ({"bounce_address": "a" * 65 + "@shop.example"}, "bounce_address", "64"),
         ({"list_id": "a b"}, "list_id", "list id"),
         ({"server": "http://mail.example"}, "server", "smtp"),
     ],
@@ -530,6 +533,15 @@ def test_settings_that_cannot_work_are_refused_by_name(make: Make, settings: Any
     [error] = caught.value.errors()
     assert error["loc"] == (key,)
     assert word in error["msg"]
+
+
+def test_a_token_and_sixteen_characters_fill_a_local_part(make: Make, relay: SmtpStandIn) -> None:
+    beside = "a" * 15 + "+"
+
+    send(make(bounce_address=f"{beside}{{token}}@shop.example", unsubscribe_mailto=f"{beside}{{token}}@shop.example"))
+
+    [mail] = relay.state()["mails"]
+    assert len(mail["envelope_from"].partition("@")[0]) == 64
 
 
 def test_a_loopback_unsubscribe_page_needs_no_https(make: Make) -> None:

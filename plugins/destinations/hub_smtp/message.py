@@ -22,7 +22,7 @@ _LITERAL = _RAW | {"subject"}
 _ENCODED = "=?"  # how an RFC 2047 encoded word begins
 _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _LONGEST_LINE = 998
-_LONGEST_LOCAL_PART = 64
+LONGEST_LOCAL_PART = 64
 # RFC 5322's atext, dots included; quoted local parts do not occur in shops' data and are refused.
 _LOCAL_PART = re.compile(r"[!#$%&'*+/=?^_`{|}~.\w-]+")
 
@@ -91,7 +91,7 @@ def ascii_address(address: str) -> str:
         RowError: it is not one plain address.
     """
     local, at, domain = address.rpartition("@")
-    fits = _LOCAL_PART.fullmatch(local) and _ENCODED not in local and len(local.encode()) <= _LONGEST_LOCAL_PART
+    fits = _LOCAL_PART.fullmatch(local) and _ENCODED not in local and len(local.encode()) <= LONGEST_LOCAL_PART
     if not at or not fits:
         raise RowError("the address cannot be written in a mail's header")
     try:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import ValidationInfo, field_validator
 
 from hub import api
-from hub_smtp.message import fits_one_line
+from hub_smtp.message import LONGEST_LOCAL_PART, fits_one_line
+from hub_smtp.tokens import TOKEN_LENGTH
 
 _ADDRESS = re.compile(r"[!#$%&'*+/=?^_`{|}~.A-Za-z0-9-]+@(?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]+")
 _SENDER = re.compile(r"(?P<name>.*?)\s*<(?P<address>[^<>]*)>|(?P<bare>[^<>]*)")
@@ -98,6 +99,7 @@ class SmtpConfig(api.Config):
         text = text.removeprefix("mailto:")
         if not _ADDRESS.fullmatch(text.replace("{token}", "token")):
             raise ValueError(f"{text!r} is not an address; write one such as bounces@shop.example, {{token}} allowed")
+        _refuse_long_local_part(text)
         return text
 
     @field_validator("postal_address")
@@ -132,6 +134,18 @@ class SmtpConfig(api.Config):
         if not _URL.fullmatch(url) or "," in url or "=?" in url or len(url) > _LONGEST_URL:
             raise ValueError("unsubscribe_url must be plain ASCII without spaces, commas and < >")
         return _secure(url)
+
+
+def _refuse_long_local_part(address: str) -> None:
+    local = address.rpartition("@")[0]
+    if len(local.replace("{token}", "t" * TOKEN_LENGTH)) <= LONGEST_LOCAL_PART:
+        return
+    room = f"at most {LONGEST_LOCAL_PART} characters may stand before the @"
+    if "{token}" in local:
+        room += (
+            f", and the token has {TOKEN_LENGTH}: {LONGEST_LOCAL_PART - TOKEN_LENGTH} may stand beside one {{token}}"
+        )
+    raise ValueError(f"{address!r} is too long: {room}")
 
 
 def _secure(url: str) -> str:
