@@ -296,7 +296,16 @@ def test_a_password_without_a_name_is_not_used_and_said(make: Make) -> None:
     destination = make(password="x")
 
     assert send(destination).state is api.State.DELIVERED
-    assert "no-username" in [finding.code for finding in destination.check()]
+    assert "no-username" not in [finding.code for finding in destination.check()]
+
+
+@pytest.mark.parametrize(("username", "codes"), [(None, ["no-username"]), ("hub", [])])
+def test_check_warns_of_a_password_that_is_not_used_at_a_relay_elsewhere(
+    make: Make, username: str | None, codes: list[str]
+) -> None:
+    destination = make(server="smtp://mail.invalid", username=username, password=PASSWORD)
+
+    assert [finding.code for finding in destination.check() if finding.level is api.Level.WARNING] == codes
 
 
 @pytest.mark.parametrize("fault", ["refuse-sender", "refuse-recipient"])
