@@ -292,7 +292,7 @@ def test_a_name_needs_a_password(make: Make) -> None:
         make(username="hub")
 
 
-def test_a_password_without_a_name_is_not_used_and_said(make: Make) -> None:
+def test_a_password_without_a_name_is_not_used_nor_said_on_loopback(make: Make) -> None:
     destination = make(password="x")
 
     assert send(destination).state is api.State.DELIVERED
@@ -499,6 +499,79 @@ def test_a_template_that_needs_more_than_the_sync_sends_stops_before_the_first_m
     with pytest.raises(api.ConfigError, match="cart_url") as caught:
         destination.prepare(["made_up"])
     assert "{{ cart_url | default('') }}" in str(caught.value.next_step)
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("{% if vip %}{{ coupon }}{% endif %}", "coupon, vip"),
+        ("{% if false %}{{ coupon.code }}{% endif %}", "coupon"),
+        ("{% for each in [] %}{{ loop.index }} {{ coupon }}{% endfor %}", "coupon"),
+        ("{% if false %}{% include 'more.txt' %}{% endif %}", "from_more"),
+        ("{% extends 'page.txt' %}{% block body %}{% if false %}{{ coupon }}{% endif %}{% endblock %}", "coupon"),
+        ("{% if false %}{{ coupon | upper | default('') }}{% endif %}", "coupon"),
+        ("{% set file = 'more' ~ '.txt' %}{% include file %}", "from_more"),
+        ("{% set greeting = greeting | upper %}", "greeting"),
+    ],
+)
+def test_a_name_in_an_untaken_branch_stops_before_the_first_mail_too(
+    make: Make, workspace: Path, text: str, needed: str
+) -> None:
+    (workspace / "mail" / "body.txt").write_text(text)
+    (workspace / "mail" / "more.txt").write_text("{{ from_more }}")
+    (workspace / "mail" / "page.txt").write_text("{% block body %}{% endblock %}")
+
+    with pytest.raises(api.ConfigError, match=f" needs {needed}, which the sync does not send"):
+        make().prepare(["made_up"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% if coupon | default('') %}{{ coupon }}{% endif %}",
+        "{{ coupon | d('') }}",
+        "{% if coupon is defined %}{{ coupon }}{% endif %}",
+        "{% if coupon is undefined %}-{% else %}{{ coupon }}{% endif %}",
+        "{% if coupon is not defined %}-{% else %}{{ coupon }}{% endif %}",
+        "{% if coupon is defined %}{% include 'more.txt' %}{% endif %}",
+        "{% for coupon in ['a'] %}{% include 'more.txt' %}{% endfor %}",
+        "{% set coupon = 'x' %}{% block body %}{{ coupon }}{% endblock %}",
+        "{% if email %}{% set coupon = 'x' %}{% else %}{% set coupon = 'y' %}{% endif %}{{ coupon }}",
+        "{% macro show(coupon) %}{{ coupon }}{% endmacro %}{{ show('x') }}",
+        "{% from 'macros.txt' import show %}{{ show('x') }}",
+        "{% import 'macros.txt' as macros %}{{ macros.show('x') }}",
+        "{% from 'macros.txt' import show as it %}{% block body %}{{ it('x') }}{% endblock %}",
+        "{% import 'macros.txt' as macros %}{% block body %}{{ macros.show('x') }}{% endblock %}",
+        "{% macro show(coupon) %}{{ coupon }}{% endmacro %}{% block body %}{{ show('x') }}{% endblock %}",
+        "{% include 'nowhere.txt' ignore missing %}",
+        "{% if false %}{{ email }} {{ unsubscribe }} {{ postal_address }} {{ shop }} {{ range(3) }}{% endif %}",
+    ],
+)
+def test_what_a_template_can_do_without_or_makes_itself_need_not_be_sent(
+    make: Make, relay: SmtpStandIn, workspace: Path, text: str
+) -> None:
+    (workspace / "mail" / "body.txt").write_text(text)
+    (workspace / "mail" / "more.txt").write_text("{{ coupon }}")
+    (workspace / "mail" / "macros.txt").write_text("{% macro show(coupon) %}{{ coupon }}{% endmacro %}")
+    destination = make()
+
+    destination.prepare([])
+
+    assert send(destination).state is api.State.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [(b"{% if %}", r"more\.txt, line 1"), (b"\xff", r"more\.txt is not UTF-8"), (b"{{" + b"(" * 5_000, "deep")],
+)
+def test_a_broken_file_that_a_template_may_include_stops_before_the_first_mail(
+    make: Make, workspace: Path, more: bytes, told: str
+) -> None:
+    (workspace / "mail" / "body.txt").write_text("{% if name is defined %}{% include 'more.txt' %}{% endif %}")
+    (workspace / "mail" / "more.txt").write_bytes(more)
+
+    with pytest.raises(api.ConfigError, match=f"broken: .*{told}"):
+        make().prepare([])
 
 
 def test_settings_reach_what_the_core_asks_for(make: Make) -> None:
