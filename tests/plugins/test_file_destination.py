@@ -409,6 +409,18 @@ def test_a_forgotten_person_leaves_every_file_at_once(tmp_path: Path, layout: st
     assert other in files[f"vip.{kind}"]
 
 
+def test_a_person_is_forgotten_beside_a_very_long_field(tmp_path: Path, vip: Path) -> None:
+    destination, usual = make(tmp_path), csv.field_size_limit(131_072)
+    long = "x" * 131_073
+    push(destination, [person(1, **{long: long}), person(2, **{long: "y"})], [person(3, later="z")])
+
+    destination.forget(person(1))
+
+    kept = [member.email for member in destination.read_members("vip")]
+    csv.field_size_limit(usual)
+    assert kept == ["p2@example.com", "p3@example.com"]
+
+
 def test_the_folder_may_be_set(tmp_path: Path) -> None:
     push(make(tmp_path, folder="out/here"), [person(1)])
 
