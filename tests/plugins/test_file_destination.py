@@ -409,6 +409,47 @@ def test_a_forgotten_person_leaves_every_file_at_once(tmp_path: Path, layout: st
     assert other in files[f"vip.{kind}"]
 
 
+HOME, OTHER = "+4512345678", "+4587654321"
+ANN, BEN = api.Member("a", "ann@example.com", HOME), api.Member("b", "ben@example.com", HOME)
+NO_MAIL, NO_PHONE = api.Member("c", phone=HOME), api.Member("d", "ann@example.com")
+MOVED = api.Member("e", "ann@example.com", OTHER)
+HOUSEHOLD = [ANN, BEN, NO_MAIL, NO_PHONE, MOVED]
+
+
+def forget(destination: FileDestination, member: api.Member) -> None:
+    assert destination.forget(member).state is api.State.DELIVERED
+
+
+def remove(destination: FileDestination, member: api.Member) -> None:
+    [outcome] = destination.push(api.Batch(api.Op.REMOVE, "vip", "r", [member]))
+    assert outcome.state is api.State.DELIVERED
+
+
+@pytest.mark.parametrize("take_out", [forget, remove])
+@pytest.mark.parametrize("layout", ["plain", "meta", "google"])
+@pytest.mark.parametrize(
+    ("member", "stay"),
+    [
+        (ANN, [1, 4]),
+        (BEN, [0, 3, 4]),
+        (NO_PHONE, [1, 2]),
+        (NO_MAIL, [3, 4]),
+        (api.Member("f", "ann@example.com", "+4511111111"), [0, 1, 2, 4]),
+        (api.Member("g", "cat@example.com", OTHER), [0, 1, 2, 3, 4]),
+    ],
+)
+def test_who_shares_a_phone_stays_when_another_leaves(
+    tmp_path: Path, vip: Path, layout: str, take_out: Any, member: api.Member, stay: list[int]
+) -> None:
+    destination = make(tmp_path, layout=layout)
+    push(destination, HOUSEHOLD)
+    before = rows(vip)
+
+    take_out(destination, member)
+
+    assert rows(vip) == [before[number] for number in stay]
+
+
 def test_a_person_is_forgotten_beside_a_very_long_field(tmp_path: Path, vip: Path) -> None:
     destination, usual = make(tmp_path), csv.field_size_limit(131_072)
     long = "x" * 131_073

@@ -150,13 +150,13 @@ class FileDestination(api.Destination[FileConfig]):
 
     def _take_out(self, member: api.Member, paths: Iterable[Path]) -> None:
         """Write files again without a person, whatever layout they have."""
-        wanted = set().union(*(_identifiers(layout.row(member)) for layout in LAYOUTS.values()))
+        known = [_identifiers(layout.row(member)) for layout in LAYOUTS.values()]
         for path in paths:
             if not path.exists():
                 continue
             kind = path.suffix.removeprefix(".")
             rows = list(read_rows(path, kind))
-            kept = [row for row in rows if not wanted & _identifiers(row)]
+            kept = [row for row in rows if not any(_same_person(each, _identifiers(row)) for each in known)]
             if len(kept) < len(rows):
                 columns = read_columns(path, kind)
                 part = self._begin(path, columns)
@@ -255,8 +255,14 @@ def _part_path(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
 
 
-def _identifiers(row: Row) -> set[tuple[str, str]]:
-    return {(name, str(row[name])) for name in _IDENTIFIERS if row.get(name)}
+def _identifiers(row: Row) -> dict[str, str]:
+    return {name: str(row[name]) for name in _IDENTIFIERS if row.get(name)}
+
+
+def _same_person(one: dict[str, str], other: dict[str, str]) -> bool:
+    """Tell whether two share an identifier and differ in none: people of one household share a phone."""
+    both = one.keys() & other.keys()
+    return bool(both) and all(one[name] == other[name] for name in both)
 
 
 def file_name(audience: str) -> str:
