@@ -82,7 +82,12 @@ class FileDestination(api.Destination[FileConfig]):
         return self.folder / f"{file_name(audience)}.{self.config.format}"
 
     def ensure_audience(self, name: str) -> str:
-        """Return the file's name without its ending; nothing is made before the first push."""
+        """Return the file's name without its ending; nothing is made before the first push.
+
+        Raises:
+            ConfigError: there is such a file, and something else wrote it.
+        """
+        self._refuse_another_s(self.path(name))
         return file_name(name)
 
     def check(self) -> Iterator[api.Finding]:
@@ -103,7 +108,13 @@ class FileDestination(api.Destination[FileConfig]):
         """Write the batch to a file in the making, which takes the old one's place with the last batch.
 
         Removals come alone where nothing else may change: the people are taken out of the file that is there.
+
+        Raises:
+            ConfigError: something else wrote the file that is there; it stays as it is.
+            TransientError: the file cannot be written now.
         """
+        if batch.number == 1:
+            self._refuse_another_s(self.path(batch.audience))
         if batch.op is api.Op.REMOVE:
             for member in batch:
                 self._take_out(member, [self.path(batch.audience)])
@@ -183,6 +194,17 @@ class FileDestination(api.Destination[FileConfig]):
             if path.exists():
                 yield path
 
+    def _refuse_another_s(self, path: Path) -> None:
+        """Raise a ConfigError where a file is not of this connection, so that it never replaces another's audience."""
+        ours = {(self.shop.outputs / name).resolve() for name in self.remember.get(_FILES) or ()}
+        if _exists(path) and path.resolve() not in ours:
+            raise api.ConfigError(
+                f"{path} is there already, and {self.connection} did not write it: another connection, client or "
+                "program did",
+                next_step="Move that file away, or set another `folder` for the destination or another `audience` for "
+                "the sync.",
+            )
+
     def _note(self, path: Path) -> None:
         """Remember a file, so that people can be taken out of it after the settings have changed."""
         workspace = self.shop.outputs
@@ -249,6 +271,13 @@ class FileDestination(api.Destination[FileConfig]):
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # where one may not look, one may not write either, and writing says so
 
 
 def _part_path(target: Path) -> Path:
