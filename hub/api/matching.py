@@ -8,9 +8,11 @@ a phone that is no E.164 number, an incomplete postal address where only a whole
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any
 
 from hub.api.destinations import Member
@@ -20,9 +22,9 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PHONE = re.compile(r"[1-9]\d{6,14}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _POSTCODE = re.compile(r"[\w][\w -]{0,14}")
-_TITLES = frozenset(
-    {"mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "mme", "jr", "sr", "ii", "iii", "phd", "md"}
-)
+_TITLES = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "mme"})
+_SUFFIXES = frozenset({"jr", "sr", "ii", "iii", "phd", "md"})
+_NO_LETTERS = re.compile(r"(?:[^\w\s]|_)+")  # Python counts no combining mark among the letters
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
 _GENDERS = {"m": "m", "male": "m", "man": "m", "f": "f", "female": "f", "woman": "f"}
 
@@ -112,19 +114,24 @@ def _google_phone(phone: str) -> str:
 
 
 def _google_name(name: str) -> str:
-    """Return the name lower-case, accents kept, without Mr, Dr, Jr. and the like before and after it."""
-    words = name.lower().split()
+    """Return the name lower-case, accents kept, without Mr, Dr and the like before it, Jr. and the like after it."""
+    words = unicodedata.normalize("NFC", name).lower().split()
     while len(words) > 1 and words[0].strip(".,") in _TITLES:
         words = words[1:]
-    while len(words) > 1 and words[-1].strip(".,") in _TITLES:
+    while len(words) > 1 and words[-1].strip(".,") in _SUFFIXES:
         words = words[:-1]
     return " ".join(words).rstrip(",")
 
 
 def _letters(text: str, *, spaces: bool = False) -> str:
-    """Lower the text and take out punctuation; letters of every script stay."""
-    kept = re.sub(r"[^\w\s]|_", "", text.lower())
+    """Lower the text and take out punctuation and symbols; letters of every script stay, with their marks."""
+    kept = _NO_LETTERS.sub(_marks, unicodedata.normalize("NFC", text).lower())
     return re.sub(r"\s+", " " if spaces else "", kept).strip()
+
+
+def _marks(found: re.Match[str]) -> str:
+    """Return the marks of the letter before; a mark after a symbol belongs to the symbol."""
+    return "".join(takewhile(lambda sign: unicodedata.category(sign).startswith("M"), found[0]))
 
 
 def _year(value: object) -> str:

@@ -409,6 +409,109 @@ def test_a_forgotten_person_leaves_every_file_at_once(tmp_path: Path, layout: st
     assert other in files[f"vip.{kind}"]
 
 
+HOME, OTHER = "+4512345678", "+4587654321"
+ANN, BEN = api.Member("a", "ann@example.com", HOME), api.Member("b", "ben@example.com", HOME)
+NO_MAIL, NO_PHONE = api.Member("c", phone=HOME), api.Member("d", "ann@example.com")
+MOVED = api.Member("e", "ann@example.com", OTHER)
+HOUSEHOLD = [ANN, BEN, NO_MAIL, NO_PHONE, MOVED]
+
+
+def forget(destination: FileDestination, member: api.Member) -> None:
+    assert destination.forget(member).state is api.State.DELIVERED
+
+
+def remove(destination: FileDestination, member: api.Member) -> None:
+    [outcome] = destination.push(api.Batch(api.Op.REMOVE, "vip", "r", [member]))
+    assert outcome.state is api.State.DELIVERED
+
+
+@pytest.mark.parametrize("take_out", [forget, remove])
+@pytest.mark.parametrize("layout", ["plain", "meta", "google"])
+@pytest.mark.parametrize(
+    ("member", "stay"),
+    [
+        (ANN, [1, 4]),
+        (BEN, [0, 3, 4]),
+        (NO_PHONE, [1, 2]),
+        (NO_MAIL, [3, 4]),
+        (api.Member("f", "ann@example.com", "+4511111111"), [0, 1, 2, 4]),
+        (api.Member("g", "cat@example.com", OTHER), [0, 1, 2, 3, 4]),
+    ],
+)
+def test_who_shares_a_phone_stays_when_another_leaves(
+    tmp_path: Path, vip: Path, layout: str, take_out: Any, member: api.Member, stay: list[int]
+) -> None:
+    destination = make(tmp_path, layout=layout)
+    push(destination, HOUSEHOLD)
+    before = rows(vip)
+
+    take_out(destination, member)
+
+    assert rows(vip) == [before[number] for number in stay]
+
+
+def test_a_person_is_forgotten_beside_a_very_long_field(tmp_path: Path, vip: Path) -> None:
+    destination, usual = make(tmp_path), csv.field_size_limit(131_072)
+    long = "x" * 131_073
+    push(destination, [person(1, **{long: long}), person(2, **{long: "y"})], [person(3, later="z")])
+
+    destination.forget(person(1))
+
+    kept = [member.email for member in destination.read_members("vip")]
+    csv.field_size_limit(usual)
+    assert kept == ["p2@example.com", "p3@example.com"]
+
+
+def test_a_file_of_another_connection_is_never_replaced(tmp_path: Path, vip: Path) -> None:
+    push(make(tmp_path), [person(1)])
+    before, other = vip.read_bytes(), make(tmp_path, notes := Notes())
+
+    with pytest.raises(api.ConfigError, match=r"vip\.csv is there already") as told:
+        other.ensure_audience("vip")
+    with pytest.raises(api.ConfigError, match=r"vip\.csv is there already"):
+        push(other, [person(2)])
+    with pytest.raises(api.ConfigError, match=r"vip\.csv is there already"):
+        remove(other, person(1))
+    other.forget(person(1))
+
+    assert all(word in str(told.value.next_step) for word in ("Move", "`folder`", "`audience`"))
+    assert [path.name for path in vip.parent.iterdir()] == ["vip.csv"]
+    assert vip.read_bytes() == before
+    assert notes == {}
+
+
+def test_two_clients_with_one_folder_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    shared = tmp_path / "out"
+    push(make(tmp_path, folder="out"), [person(1)])
+
+    with pytest.raises(api.ConfigError, match="is there already"):
+        push(make(tmp_path, folder=str(shared)), [person(2)])
+    push(make(tmp_path, folder=str(shared)), [person(2)], audience="acme-vip")
+
+    assert [row["email"] for row in rows(shared / "vip.csv")] == ["p1@example.com"]
+
+
+def test_a_connection_goes_on_with_what_it_wrote_however_its_folder_is_named(tmp_path: Path) -> None:
+    notes = Notes()
+    push(make(tmp_path, notes, folder="out"), [person(1)])
+
+    for number, folder in enumerate(("out", "./out", "out/../out", str(tmp_path / "out")), start=2):
+        again = make(tmp_path, notes, folder=folder)
+        assert again.ensure_audience("vip") == "vip"
+        push(again, [person(number)])
+
+    assert [row["email"] for row in rows(tmp_path / "out/vip.csv")] == ["p5@example.com"]
+
+
+def test_what_was_moved_away_is_in_nobody_s_way(tmp_path: Path, vip: Path) -> None:
+    push(make(tmp_path), [person(1)])
+    vip.rename(vip.with_name("old.csv"))
+
+    push(make(tmp_path), [person(2)])
+
+    assert [row["email"] for row in rows(vip)] == ["p2@example.com"]
+
+
 def test_the_folder_may_be_set(tmp_path: Path) -> None:
     push(make(tmp_path, folder="out/here"), [person(1)])
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,19 @@ from hub_smtp.stand_in import SmtpStandIn
 
 URL = "https://shop.example/unsubscribe?t={token}"
 STARTER = Path(__file__).parents[2] / "plugins/destinations/hub_smtp/templates/reminder"
+HEADERS = sorted(
+    [
+        "To",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "List-Unsubscribe",
+        "List-Unsubscribe-Post",
+        "From",
+        "MIME-Version",
+        "Content-Type",
+    ]
+)
 Make = Callable[..., Smtp]
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -179,6 +193,34 @@ def test_any_subject_arrives_as_it_was_in_lines_of_mail_s_length(subject: str) -
     assert b"\r\nList-Unsubscribe: <https://d.example/u>\r\n" in raw
 
 
+WORDS = st.sampled_from(
+    ["=?utf-8?q?=0D=0ABcc:_all=40example.com?=", "=?utf-8?b?SGk=?=", "=?x?q?=0A?=", "Ann", "=?", "?=", "靴", "a" * 90]
+)
+
+
+@given(st.lists(st.one_of(WORDS, st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"])))))
+def test_a_subject_is_written_literally_and_brings_no_header_with_it(words: list[str]) -> None:
+    subject = " ".join(filter(None, words)) or "Hi"
+    mail = Mail(("Shop", "a@b.example"), "c@d.example", subject, "x", "y", "<i@d>", NOW, ("https://d.example/u",))
+
+    read = email.message_from_bytes(build(mail))
+
+    assert str(make_header(decode_header(read["Subject"].replace("\r\n", "")))) == subject
+    assert sorted(read.keys()) == HEADERS
+    assert [part.get_content_type() for part in read.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+
+
+def test_a_name_that_is_an_encoded_word_arrives_as_it_was_written(make: Make, relay: SmtpStandIn) -> None:
+    name = "=?utf-8?q?=0D=0AContent-Type:_text/plain=0D=0A=0D=0AYou_won?="
+
+    send(make(templates(subject="{{ name }}, hello")), person(name=name))
+
+    [mail] = mails(relay)
+    assert mail["subject"] == f"{name}, hello"
+    assert sorted(name for name, _ in mail["headers"]) == HEADERS
+    assert mail["text"].startswith("Hi")
+
+
 def test_the_token_names_recipient_and_list_and_never_shows_the_address(make: Make, relay: SmtpStandIn) -> None:
     notes = Notes()
 
@@ -254,7 +296,9 @@ def test_values_are_escaped_in_html_and_left_alone_in_text(make: Make, relay: Sm
     assert "<b>Ann & Bo</b>" in mail["text"]
 
 
-@pytest.mark.parametrize("name", ["Ann\r\nBcc: all@example.com", "Ann\nX: y", "Ann\rX: y", "Ann\u2028X: y", "Ann\x00x"])
+@pytest.mark.parametrize(
+    "name", ["Ann\r\nBcc: all@example.com", "Ann\nX: y", "Ann\rX: y", "Ann\u2028X: y", "Ann\x85X: y", "Ann\x00x"]
+)
 def test_a_line_break_in_a_header_is_that_row_s_error(make: Make, relay: SmtpStandIn, name: str) -> None:
     destination = make(templates(subject="{{ name }}, hello"))
 
@@ -268,8 +312,58 @@ def test_a_line_break_in_a_header_is_that_row_s_error(make: Make, relay: SmtpSta
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "Zoé\u00a0Petit",
+        "Zoé\u202fPetit",
+        "山田\u3000花子",
+        "نرگس\u200cجان",
+        "\U0001f469\u200d\U0001f680",
+        "Al\u00adbert",
+    ],
+)
+def test_names_with_spaces_and_joiners_of_their_script_are_written(make: Make, relay: SmtpStandIn, name: str) -> None:
+    destination = make(templates(subject="{{ name }}, hello"), sender=f"{name} <news@shop.example>")
+
+    assert send(destination, person(name=name)).state is api.State.DELIVERED
+
+    [mail] = mails(relay)
+    assert mail["subject"] == f"{name}, hello"
+    assert mail["from"] == f"{name} <news@shop.example>"
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ("Acme, Inc. <news@shop.example>", "Acme, Inc."),
+        ('"Acme, Inc." <news@shop.example>', "Acme, Inc."),
+        ('"The \\"Acme\\" @ home" <news@shop.example>', 'The "Acme" @ home'),
+        ("<news@shop.example>", ""),
+        (" news@shop.example ", ""),
+    ],
+)
+def test_the_sender_s_name_may_be_any_text(make: Make, relay: SmtpStandIn, sender: str, name: str) -> None:
+    send(make(sender=sender, reply_to=sender), person())
+
+    read = email.message_from_string(mails(relay)[0]["raw"], policy=email.policy.default)
+    for header in ("From", "Reply-To"):
+        [address] = read[header].addresses
+        assert (address.display_name, address.addr_spec) == (name, "news@shop.example")
+
+
+@pytest.mark.parametrize(
     "address",
-    ["a@b.example, c@d.example", "a b@c.example", "a@b\r\nX: y", "no-at", "@x.example", "a" * 65 + "@x.example"],
+    [
+        "a@b.example, c@d.example",
+        "a b@c.example",
+        "a@b\r\nX: y",
+        "no-at",
+        "@x.example",
+        "a" * 65 + "@x.example",
+        "=?utf-8?q?all?=@x.example",
+        "=?utf-8?q?=0D=0ABcc?=@x.example",
+        "ann=?@x.example",
+    ],
 )
 def test_what_is_not_one_plain_address_is_that_row_s_error(make: Make, relay: SmtpStandIn, address: str) -> None:
     outcome = send(make(), person(email=address))

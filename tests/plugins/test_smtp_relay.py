@@ -292,11 +292,20 @@ def test_a_name_needs_a_password(make: Make) -> None:
         make(username="hub")
 
 
-def test_a_password_without_a_name_is_not_used_and_said(make: Make) -> None:
+def test_a_password_without_a_name_is_not_used_nor_said_on_loopback(make: Make) -> None:
     destination = make(password="x")
 
     assert send(destination).state is api.State.DELIVERED
-    assert "no-username" in [finding.code for finding in destination.check()]
+    assert "no-username" not in [finding.code for finding in destination.check()]
+
+
+@pytest.mark.parametrize(("username", "codes"), [(None, ["no-username"]), ("hub", [])])
+def test_check_warns_of_a_password_that_is_not_used_at_a_relay_elsewhere(
+    make: Make, username: str | None, codes: list[str]
+) -> None:
+    destination = make(server="smtp://mail.invalid", username=username, password=PASSWORD)
+
+    assert [finding.code for finding in destination.check() if finding.level is api.Level.WARNING] == codes
 
 
 @pytest.mark.parametrize("fault", ["refuse-sender", "refuse-recipient"])
@@ -447,6 +456,9 @@ def test_check_warns_where_there_is_no_one_click(make: Make) -> None:
         ("body.txt", "{% if %}"),
         ("body.html", "{{ ''.__class__.__mro__ }}"),
         ("body.txt", "{% include '../../etc/passwd' %}"),
+        ("body.txt", "{% include 'body.txt' %}"),
+        ("body.html", "{% extends 'body.html' %}"),
+        ("body.txt", "{{ " + "(" * 5_000 + "1" + ")" * 5_000 + " }}"),
     ],
 )
 def test_a_template_that_cannot_be_used_is_an_error_of_check_and_stops_a_push(
@@ -489,6 +501,79 @@ def test_a_template_that_needs_more_than_the_sync_sends_stops_before_the_first_m
     assert "{{ cart_url | default('') }}" in str(caught.value.next_step)
 
 
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("{% if vip %}{{ coupon }}{% endif %}", "coupon, vip"),
+        ("{% if false %}{{ coupon.code }}{% endif %}", "coupon"),
+        ("{% for each in [] %}{{ loop.index }} {{ coupon }}{% endfor %}", "coupon"),
+        ("{% if false %}{% include 'more.txt' %}{% endif %}", "from_more"),
+        ("{% extends 'page.txt' %}{% block body %}{% if false %}{{ coupon }}{% endif %}{% endblock %}", "coupon"),
+        ("{% if false %}{{ coupon | upper | default('') }}{% endif %}", "coupon"),
+        ("{% set file = 'more' ~ '.txt' %}{% include file %}", "from_more"),
+        ("{% set greeting = greeting | upper %}", "greeting"),
+    ],
+)
+def test_a_name_in_an_untaken_branch_stops_before_the_first_mail_too(
+    make: Make, workspace: Path, text: str, needed: str
+) -> None:
+    (workspace / "mail" / "body.txt").write_text(text)
+    (workspace / "mail" / "more.txt").write_text("{{ from_more }}")
+    (workspace / "mail" / "page.txt").write_text("{% block body %}{% endblock %}")
+
+    with pytest.raises(api.ConfigError, match=f" needs {needed}, which the sync does not send"):
+        make().prepare(["made_up"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% if coupon | default('') %}{{ coupon }}{% endif %}",
+        "{{ coupon | d('') }}",
+        "{% if coupon is defined %}{{ coupon }}{% endif %}",
+        "{% if coupon is undefined %}-{% else %}{{ coupon }}{% endif %}",
+        "{% if coupon is not defined %}-{% else %}{{ coupon }}{% endif %}",
+        "{% if coupon is defined %}{% include 'more.txt' %}{% endif %}",
+        "{% for coupon in ['a'] %}{% include 'more.txt' %}{% endfor %}",
+        "{% set coupon = 'x' %}{% block body %}{{ coupon }}{% endblock %}",
+        "{% if email %}{% set coupon = 'x' %}{% else %}{% set coupon = 'y' %}{% endif %}{{ coupon }}",
+        "{% macro show(coupon) %}{{ coupon }}{% endmacro %}{{ show('x') }}",
+        "{% from 'macros.txt' import show %}{{ show('x') }}",
+        "{% import 'macros.txt' as macros %}{{ macros.show('x') }}",
+        "{% from 'macros.txt' import show as it %}{% block body %}{{ it('x') }}{% endblock %}",
+        "{% import 'macros.txt' as macros %}{% block body %}{{ macros.show('x') }}{% endblock %}",
+        "{% macro show(coupon) %}{{ coupon }}{% endmacro %}{% block body %}{{ show('x') }}{% endblock %}",
+        "{% include 'nowhere.txt' ignore missing %}",
+        "{% if false %}{{ email }} {{ unsubscribe }} {{ postal_address }} {{ shop }} {{ range(3) }}{% endif %}",
+    ],
+)
+def test_what_a_template_can_do_without_or_makes_itself_need_not_be_sent(
+    make: Make, relay: SmtpStandIn, workspace: Path, text: str
+) -> None:
+    (workspace / "mail" / "body.txt").write_text(text)
+    (workspace / "mail" / "more.txt").write_text("{{ coupon }}")
+    (workspace / "mail" / "macros.txt").write_text("{% macro show(coupon) %}{{ coupon }}{% endmacro %}")
+    destination = make()
+
+    destination.prepare([])
+
+    assert send(destination).state is api.State.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [(b"{% if %}", r"more\.txt, line 1"), (b"\xff", r"more\.txt is not UTF-8"), (b"{{" + b"(" * 5_000, "deep")],
+)
+def test_a_broken_file_that_a_template_may_include_stops_before_the_first_mail(
+    make: Make, workspace: Path, more: bytes, told: str
+) -> None:
+    (workspace / "mail" / "body.txt").write_text("{% if name is defined %}{% include 'more.txt' %}{% endif %}")
+    (workspace / "mail" / "more.txt").write_bytes(more)
+
+    with pytest.raises(api.ConfigError, match=f"broken: .*{told}"):
+        make().prepare([])
+
+
 def test_settings_reach_what_the_core_asks_for(make: Make) -> None:
     destination = make(cooldown="14d", per_second=3)
 
@@ -511,7 +596,14 @@ def test_settings_reach_what_the_core_asks_for(make: Make) -> None:
         ({"sender": "Shop"}, "sender", "address"),
         ({"sender": "Shop\n <news@shop.example>"}, "sender", "address"),
         ({"sender": "Shop <news@bücher.example>"}, "sender", "xn--"),
+        ({"sender": "a@shop.example, c@shop.example"}, "sender", "address"),
+        ({"sender": "a@shop.example, Shop <c@shop.example>"}, "sender", "address"),
+        ({"sender": "A <a@shop.example>, B <b@shop.example>"}, "sender", "address"),
+        ({"reply_to": "=?utf-8?q?=0D=0AX:_y?= <a@shop.example>"}, "reply_to", "address"),
         ({"bounce_address": "bounces"}, "bounce_address", "address"),
+        ({"bounce_address": "bounces-of-acme-1+{token}@shop.example"}, "bounce_address", "16 may stand beside"),
+        ({"unsubscribe_mailto": "{token}{token}@shop.example"}, "unsubscribe_mailto", "16 may stand beside"),
+        ({"bounce_address": "a" * 65 + "@shop.example"}, "bounce_address", "64"),
         ({"list_id": "a b"}, "list_id", "list id"),
         ({"server": "http://mail.example"}, "server", "smtp"),
     ],
@@ -523,6 +615,15 @@ def test_settings_that_cannot_work_are_refused_by_name(make: Make, settings: Any
     [error] = caught.value.errors()
     assert error["loc"] == (key,)
     assert word in error["msg"]
+
+
+def test_a_token_and_sixteen_characters_fill_a_local_part(make: Make, relay: SmtpStandIn) -> None:
+    beside = "a" * 15 + "+"
+
+    send(make(bounce_address=f"{beside}{{token}}@shop.example", unsubscribe_mailto=f"{beside}{{token}}@shop.example"))
+
+    [mail] = relay.state()["mails"]
+    assert len(mail["envelope_from"].partition("@")[0]) == 64
 
 
 def test_a_loopback_unsubscribe_page_needs_no_https(make: Make) -> None:

@@ -95,6 +95,26 @@ def test_meta_takes_names_without_punctuation(name: str, normal: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "normal"),
+    [
+        ("\u0930\u0935\u093f", "\u0930\u0935\u093f"),  # Hindi, Ravi: a vowel sign
+        ("\u0ba4\u0bae\u0bbf\u0bb4\u0bcd", "\u0ba4\u0bae\u0bbf\u0bb4\u0bcd"),  # Tamil: a vowel sign and a virama
+        ("\u0e01\u0e34\u0e48\u0e07!", "\u0e01\u0e34\u0e48\u0e07"),  # Thai: vowel and tone above a letter
+        ("\u0645\u064f\u062d\u0651\u064e", "\u0645\u064f\u062d\u064e\u0651"),  # Arabic: vowels, in Unicode's order
+        ("Ame\u0301lie", "am\u00e9lie"),  # an accent of its own becomes one sign with its letter
+        ("O\u2019NE\u0301ILL", "on\u00e9ill"),
+        ("Ann \u2764\ufe0f", "ann"),  # a heart, and the mark that gives it its colour
+        ("A+n=n $ 2", "ann 2"),
+    ],
+)
+def test_meta_takes_the_letters_of_every_script_with_their_marks(name: str, normal: str) -> None:
+    found = meta(first_name=name, last_name=name, city=name, region=name)
+
+    assert (found["fn"], found["ln"]) == (sha(normal), sha(normal))
+    assert found["ct"] == found["st"] == sha(normal.replace(" ", ""))
+
+
+@pytest.mark.parametrize(
     ("about", "zip_", "st_"),
     [
         ({"country": "us", "postcode": "94016-1234", "region": "CA"}, "94016", "ca"),
@@ -123,7 +143,21 @@ def test_meta_takes_a_gender_it_knows(value: str | None, normal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "normal"), [("Dr. Ann", "ann"), ("Miss", "miss"), ("Ann  Lee, PhD", "ann lee"), ("Émile", "émile")]
+    ("name", "normal"),
+    [
+        ("Dr. Ann", "ann"),
+        ("Herr Prof. Dr. Ann", "ann"),
+        ("Miss", "miss"),
+        ("Ann  Lee, PhD", "ann lee"),
+        ("Ann Lee, MD, Jr.", "ann lee"),
+        ("Émile", "émile"),
+        ("E\u0301mile", "\u00e9mile"),
+        ("Md Rahim", "md rahim"),
+        ("Md. Rahim", "md. rahim"),
+        ("Sr. Ana", "sr. ana"),
+        ("Anh Dr", "anh dr"),
+        ("Lin Miss", "lin miss"),
+    ],
 )
 def test_google_takes_names_without_titles(name: str, normal: str) -> None:
     assert google(first_name=name)["given_name"] == google(last_name=name)["family_name"] == sha(normal)

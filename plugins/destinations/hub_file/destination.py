@@ -82,7 +82,12 @@ class FileDestination(api.Destination[FileConfig]):
         return self.folder / f"{file_name(audience)}.{self.config.format}"
 
     def ensure_audience(self, name: str) -> str:
-        """Return the file's name without its ending; nothing is made before the first push."""
+        """Return the file's name without its ending; nothing is made before the first push.
+
+        Raises:
+            ConfigError: there is such a file, and something else wrote it.
+        """
+        self._refuse_another_s(self.path(name))
         return file_name(name)
 
     def check(self) -> Iterator[api.Finding]:
@@ -103,7 +108,13 @@ class FileDestination(api.Destination[FileConfig]):
         """Write the batch to a file in the making, which takes the old one's place with the last batch.
 
         Removals come alone where nothing else may change: the people are taken out of the file that is there.
+
+        Raises:
+            ConfigError: something else wrote the file that is there; it stays as it is.
+            TransientError: the file cannot be written now.
         """
+        if batch.number == 1:
+            self._refuse_another_s(self.path(batch.audience))
         if batch.op is api.Op.REMOVE:
             for member in batch:
                 self._take_out(member, [self.path(batch.audience)])
@@ -150,13 +161,13 @@ class FileDestination(api.Destination[FileConfig]):
 
     def _take_out(self, member: api.Member, paths: Iterable[Path]) -> None:
         """Write files again without a person, whatever layout they have."""
-        wanted = set().union(*(_identifiers(layout.row(member)) for layout in LAYOUTS.values()))
+        known = [_identifiers(layout.row(member)) for layout in LAYOUTS.values()]
         for path in paths:
             if not path.exists():
                 continue
             kind = path.suffix.removeprefix(".")
             rows = list(read_rows(path, kind))
-            kept = [row for row in rows if not wanted & _identifiers(row)]
+            kept = [row for row in rows if not any(_same_person(each, _identifiers(row)) for each in known)]
             if len(kept) < len(rows):
                 columns = read_columns(path, kind)
                 part = self._begin(path, columns)
@@ -182,6 +193,17 @@ class FileDestination(api.Destination[FileConfig]):
                 _part_path(path).unlink(missing_ok=True)
             if path.exists():
                 yield path
+
+    def _refuse_another_s(self, path: Path) -> None:
+        """Raise a ConfigError where a file is not of this connection, so that it never replaces another's audience."""
+        ours = {(self.shop.outputs / name).resolve() for name in self.remember.get(_FILES) or ()}
+        if _exists(path) and path.resolve() not in ours:
+            raise api.ConfigError(
+                f"{path} is there already, and {self.connection} did not write it: another connection, client or "
+                "program did",
+                next_step="Move that file away, or set another `folder` for the destination or another `audience` for "
+                "the sync.",
+            )
 
     def _note(self, path: Path) -> None:
         """Remember a file, so that people can be taken out of it after the settings have changed."""
@@ -251,12 +273,25 @@ class FileDestination(api.Destination[FileConfig]):
             os.close(folder)
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # where one may not look, one may not write either, and writing says so
+
+
 def _part_path(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
 
 
-def _identifiers(row: Row) -> set[tuple[str, str]]:
-    return {(name, str(row[name])) for name in _IDENTIFIERS if row.get(name)}
+def _identifiers(row: Row) -> dict[str, str]:
+    return {name: str(row[name]) for name in _IDENTIFIERS if row.get(name)}
+
+
+def _same_person(one: dict[str, str], other: dict[str, str]) -> bool:
+    """Tell whether two share an identifier and differ in none: people of one household share a phone."""
+    both = one.keys() & other.keys()
+    return bool(both) and all(one[name] == other[name] for name in both)
 
 
 def file_name(audience: str) -> str:

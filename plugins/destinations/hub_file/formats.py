@@ -17,6 +17,7 @@ from hub_file.layouts import Row
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _DEFUSED = re.compile(r"''*[=+\-@\t\r\n＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_LONGEST_FIELD = 2**31 - 1  # the most that every platform takes
 
 
 def defuse(cell: str) -> str:
@@ -55,6 +56,7 @@ def read_rows(path: Path, kind: str) -> Iterator[dict[str, Any]]:
             for line in file:
                 yield json.loads(line)
             return
+        _read_any_length()
         for row in csv.DictReader(file):
             yield {fuse(str(name)): fuse(str(value or "")) for name, value in row.items()}
 
@@ -63,9 +65,18 @@ def read_columns(path: Path, kind: str) -> list[str]:
     """Return the columns of a file; none where it has no rows to tell by."""
     with path.open(encoding="utf-8", newline="") as file:
         if kind == "csv":
+            _read_any_length()
             return [fuse(name) for name in next(csv.reader(file), [])]
         first = file.readline()
         return list(json.loads(first)) if first.strip() else []
+
+
+def _read_any_length() -> None:
+    """Let Python's reader take what its writer wrote; it refuses fields of more than 131,072 characters by default.
+
+    The limit is the process's: put back after one reading, it would end another that is under way.
+    """
+    csv.field_size_limit(_LONGEST_FIELD)
 
 
 def _cell(value: Any) -> str:

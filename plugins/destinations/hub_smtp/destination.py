@@ -83,23 +83,31 @@ class Smtp(api.Destination[SmtpConfig]):
         return Tokens.recall(self.connection, self.remember)
 
     def prepare(self, attributes: Sequence[str]) -> None:
-        """Try the template with the attributes of a sync, so that a missing one stops before the first mail.
+        """Look for attributes that the template needs and the sync does not send, so that no mail goes before.
+
+        What the template's text does not tell, such as a file that it includes by a name reckoned while it renders, is
+        found by rendering it with made-up values.
 
         Raises:
             ConfigError: the template needs an attribute that the sync does not send.
         """
+        if missing := self._template.needs() - frozenset(attributes):
+            raise self._not_sent(sorted(missing))
         samples = self._template.samples(frozenset(attributes))
         try:
             self._template.render(samples, self._given("you@example.com", "0"))
         except MissingError as error:
             if error.name is not None and error.name not in samples:
-                raise api.ConfigError(
-                    f"the template {self.config.template} needs {error.name}, which the sync does not send",
-                    next_step=f"Add {error.name} to `attributes` of the sync, or write "
-                    f"{{{{ {error.name} | default('') }}}} in the template.",
-                ) from None
+                raise self._not_sent([error.name]) from None
         except RowError:
             return  # made-up values prove nothing about real ones
+
+    def _not_sent(self, names: Sequence[str]) -> api.ConfigError:
+        return api.ConfigError(
+            f"the template {self.config.template} needs {', '.join(names)}, which the sync does not send",
+            next_step=f"Add {', '.join(names)} to `attributes` of the sync, or write "
+            f"{{{{ {names[0]} | default('') }}}} in the template.",
+        )
 
     def seconds(self, forecast: api.Forecast) -> float | None:
         """Reckon the pauses between mails, and a day for each day's mails beyond those of today."""
@@ -126,7 +134,7 @@ class Smtp(api.Destination[SmtpConfig]):
             yield api.Finding.error(str(error), next_step=error.next_step or "Is the relay's address right?")
         else:
             yield api.Finding.ok(f"{self.config.server} takes mail from {self._sender[1]}")
-        if self.config.password is not None and self.config.username is None:
+        if self._password_unused():
             yield api.Finding.warning(
                 "there is a password but no name to log in with: mails go without a login",
                 next_step="Set username, or delete the password with `hub secret delete`.",
@@ -142,6 +150,11 @@ class Smtp(api.Destination[SmtpConfig]):
     def close(self) -> None:
         """Leave the relay."""
         self._relay.close()
+
+    def _password_unused(self) -> bool:
+        # The sandbox, on loopback, gives every secret there is: nobody has set that password.
+        given = self.config.password is not None and self.config.username is None
+        return given and not self.config.server.is_loopback
 
     def _mail(self, member: api.Member, batch: api.Batch) -> api.Outcome:
         if not member.email:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,29 +13,38 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
 from hashlib import sha256
+from typing import Any
 
 import idna
 
 _RAW = frozenset({"list-unsubscribe", "list-unsubscribe-post", "list-id", "message-id", "to"})
+_LITERAL = _RAW | {"subject"}
+_ENCODED = "=?"  # how an RFC 2047 encoded word begins
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _LONGEST_LINE = 998
-_LONGEST_LOCAL_PART = 64
+LONGEST_LOCAL_PART = 64
 # RFC 5322's atext, dots included; quoted local parts do not occur in shops' data and are refused.
 _LOCAL_PART = re.compile(r"[!#$%&'*+/=?^_`{|}~.\w-]+")
 
 
 class MailPolicy(EmailPolicy):
-    """Write some headers as one raw line, and subjects beyond ASCII in words that keep every space.
+    """Take values literally, write some as one raw line, and subjects in words that keep every space.
 
-    The standard library folds at white space; a link longer than the line has none, so it would be written
-    as RFC 2047 encoded words, which no provider reads as List-Unsubscribe (CPython issue 85725). Its folding of
-    subjects loses a space here and there between two encoded words; its older ``Header`` does not.
+    The standard library decodes what looks like an RFC 2047 encoded word in a value that is given to it, so that a
+    person's name could bring line breaks into the header. It folds at white space; a link longer than the line has
+    none, so it would be written as encoded words, which no provider reads as List-Unsubscribe (CPython issue 85725).
+    Its folding of subjects loses a space here and there between two encoded words; its older ``Header`` does not.
     """
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        """Keep the value as it is where it is shown to people or comes from them, else read it."""
+        return (name, value) if name.lower() in _LITERAL else super().header_store_parse(name, value)
 
     def fold(self, name: str, value: str) -> str:
         """Return the header as text; see the class for what is different."""
         if name.lower() in _RAW:
             return f"{name}: {value}{self.linesep}"
-        if name.lower() == "subject" and not value.isascii():
+        if name.lower() == "subject" and (not value.isascii() or _ENCODED in value):
             encoded = Header(str(value), "utf-8", maxlinelen=76, header_name=name).encode(linesep=self.linesep)
             return f"{name}: {encoded}{self.linesep}"
         folded: str = super().fold(name, value)
@@ -81,7 +91,8 @@ def ascii_address(address: str) -> str:
         RowError: it is not one plain address.
     """
     local, at, domain = address.rpartition("@")
-    if not at or not _LOCAL_PART.fullmatch(local) or len(local.encode()) > _LONGEST_LOCAL_PART:
+    fits = _LOCAL_PART.fullmatch(local) and _ENCODED not in local and len(local.encode()) <= LONGEST_LOCAL_PART
+    if not at or not fits:
         raise RowError("the address cannot be written in a mail's header")
     try:
         domain = idna.encode(domain, uts46=True).decode()
@@ -121,8 +132,13 @@ def _headers(mail: Mail) -> Iterable[tuple[str, str]]:
         yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
 
 
+def fits_one_line(text: str) -> bool:
+    """Tell whether a text is without line breaks, controls and halves of characters; spaces of every width may be."""
+    return not any(unicodedata.category(sign) in _NO_TEXT for sign in text)
+
+
 def _refuse_injection(name: str, value: str) -> None:
-    if not value.isprintable():  # CR, LF, their Unicode relatives and other controls
+    if not fits_one_line(value):
         raise RowError(f"the {name.lower()} has a line break or a control character in it")
     if name != "Subject" and len(value.encode()) > _LONGEST_LINE - len(name) - 2:
         raise RowError(f"the {name.lower()} is too long for a header")

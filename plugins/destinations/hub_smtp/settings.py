@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from email.utils import parseaddr
 from urllib.parse import urlsplit
 
 from pydantic import ValidationInfo, field_validator
 
 from hub import api
+from hub_smtp.message import LONGEST_LOCAL_PART, fits_one_line
+from hub_smtp.tokens import TOKEN_LENGTH
 
 _ADDRESS = re.compile(r"[!#$%&'*+/=?^_`{|}~.A-Za-z0-9-]+@(?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]+")
+_SENDER = re.compile(r"(?P<name>.*?)\s*<(?P<address>[^<>]*)>|(?P<bare>[^<>]*)")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _URL = re.compile(r"[!-;=?-~]+")  # printable ASCII without space, < and >
 _LIST_ID = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _SCHEMES = {"smtp", "smtps"}
@@ -19,17 +22,21 @@ _LONGEST_URL = 800
 
 
 def split_sender(text: str) -> tuple[str, str]:
-    """Split ``Shop <news@shop.example>`` into name and address.
+    """Split ``Shop <news@shop.example>`` into name and address; a name with a comma needs no quotes.
 
     Raises:
-        ValueError: there is no usable address in it.
+        ValueError: it is not one usable address.
     """
-    name, address = parseaddr(text)
-    if not text.isprintable() or not _ADDRESS.fullmatch(address):
+    found = _SENDER.fullmatch(text.strip())
+    name, address = (found["name"] or "", found["address"] or found["bare"]) if found else ("", "")
+    quoted = _QUOTED.fullmatch(name)
+    usable = fits_one_line(text) and "=?" not in text and _ADDRESS.fullmatch(address)
+    if not usable or (not quoted and _ADDRESS.search(name)):
         raise ValueError(
-            f"{text!r} has no usable address; write Shop <news@shop.example>, an international domain as xn--…"
+            f"{text!r} has no usable address; write one, as in Shop <news@shop.example>, an international domain as "
+            "xn--…"
         )
-    return name, address
+    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else name, address
 
 
 class SmtpConfig(api.Config):
@@ -92,6 +99,7 @@ class SmtpConfig(api.Config):
         text = text.removeprefix("mailto:")
         if not _ADDRESS.fullmatch(text.replace("{token}", "token")):
             raise ValueError(f"{text!r} is not an address; write one such as bounces@shop.example, {{token}} allowed")
+        _refuse_long_local_part(text)
         return text
 
     @field_validator("postal_address")
@@ -126,6 +134,18 @@ class SmtpConfig(api.Config):
         if not _URL.fullmatch(url) or "," in url or "=?" in url or len(url) > _LONGEST_URL:
             raise ValueError("unsubscribe_url must be plain ASCII without spaces, commas and < >")
         return _secure(url)
+
+
+def _refuse_long_local_part(address: str) -> None:
+    local = address.rpartition("@")[0]
+    if len(local.replace("{token}", "t" * TOKEN_LENGTH)) <= LONGEST_LOCAL_PART:
+        return
+    room = f"at most {LONGEST_LOCAL_PART} characters may stand before the @"
+    if "{token}" in local:
+        room += (
+            f", and the token has {TOKEN_LENGTH}: {LONGEST_LOCAL_PART - TOKEN_LENGTH} may stand beside one {{token}}"
+        )
+    raise ValueError(f"{address!r} is too long: {room}")
 
 
 def _secure(url: str) -> str:

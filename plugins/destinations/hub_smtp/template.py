@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateNotFound, UndefinedError, meta
+from jinja2 import (
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateNotFound,
+    UndefinedError,
+    meta,
+    nodes,
+)
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import escape
@@ -35,9 +45,8 @@ _SAMPLES: dict[str, Any] = {
     "birth_date": date(1990, 5, 1),
     "currency": "EUR",
 }
-
-
 _NAME = re.compile(r"'(\w+)' is undefined")
+_TOO_DEEP = "it goes too deep; does a file of it include or extend itself?"
 
 
 class MissingError(RowError):
@@ -61,10 +70,10 @@ class MailTemplate:
     """The template of one connection, compiled once."""
 
     def __init__(self, folder: Path, shown: str) -> None:
-        self._folder = folder
         self._shown = shown
+        self._loader = FileSystemLoader(folder, encoding="utf-8")
         self._environment = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader(folder, encoding="utf-8"),
+            loader=self._loader,
             autoescape=lambda name: bool(name) and str(name).endswith(".html"),
             undefined=StrictUndefined,
             finalize=lambda value: "" if value is None else value,
@@ -75,9 +84,41 @@ class MailTemplate:
 
     def names(self) -> frozenset[str]:
         """Return the attributes that the template mentions, those it can do without included."""
-        sources = ((self._folder / name).read_text(encoding="utf-8") for name in FILES)
-        found = (meta.find_undeclared_variables(self._environment.parse(source)) for source in sources)
+        found = (meta.find_undeclared_variables(self._environment.parse(self._source(name))) for name in FILES)
         return frozenset().union(*found) - GIVEN
+
+    def needs(self) -> frozenset[str]:
+        """Return the attributes that the template uses on some way through it and does not make optional.
+
+        A name that a file sets itself somewhere, or asks for with ``default`` or ``is defined``, is left out.
+
+        Raises:
+            ConfigError: a file that it includes or extends is broken.
+        """
+        return frozenset().union(*map(self._needs, FILES)) - GIVEN
+
+    def _needs(self, name: str) -> frozenset[str]:
+        family = self._family(name)
+        used = frozenset().union(*map(meta.find_undeclared_variables, family))
+        return used - frozenset().union(*map(_optional, family), *map(_set_here, family)) - {"loop"}
+
+    def _family(self, name: str) -> list[nodes.Template]:
+        """Return the syntax tree of a file and of the files it names to include, extend or import."""
+        trees: dict[str, nodes.Template] = {}
+        waiting = [name]
+        while waiting:
+            name = waiting.pop()
+            try:
+                with self._telling(name):
+                    trees[name] = self._environment.parse(self._source(name))
+            except TemplateNotFound:
+                continue  # rendering tells, unless the template can do without it
+            found = meta.find_referenced_templates(trees[name])
+            waiting += [each for each in found if each is not None and each not in trees]
+        return list(trees.values())
+
+    def _source(self, name: str) -> str:
+        return self._loader.get_source(self._environment, name)[0]
 
     def samples(self, names: frozenset[str]) -> dict[str, Any]:
         """Return plausible values of attributes, to try the template with."""
@@ -88,13 +129,15 @@ class MailTemplate:
 
         Raises:
             RowError: this person's values do not fit the template.
-            ConfigError: the template does what the sandbox forbids.
+            ConfigError: the template does what the sandbox forbids, or never ends.
         """
         values = {**attributes, **given}
         try:
             subject, text, page = (part.render(values) for part in self._parts)
         except (SecurityError, TemplateNotFound, TemplateSyntaxError) as error:
             raise self._broken(str(error)) from None
+        except RecursionError:
+            raise self._broken(_TOO_DEEP) from None
         except UndefinedError as error:
             found = _NAME.fullmatch(error.message or "")
             raise MissingError(found[1] if found else None) from None
@@ -107,21 +150,44 @@ class MailTemplate:
 
     def _compile(self, name: str) -> Template:
         try:
-            return self._environment.get_template(name)
+            with self._telling(name):
+                return self._environment.get_template(name)
         except TemplateNotFound:
             raise api.ConfigError(
                 f"the template {self._shown} has no {name}",
                 next_step=f"Make a folder {self._shown} with {', '.join(FILES)}; a starter is in {_STARTER}.",
             ) from None
+
+    @contextmanager
+    def _telling(self, name: str) -> Iterator[None]:
+        """Turn what can be wrong with a file's text into an error that names the file."""
+        try:
+            yield
         except TemplateSyntaxError as error:
             raise self._broken(f"{name}, line {error.lineno}: {error.message}") from None
         except UnicodeDecodeError:
             raise self._broken(f"{name} is not UTF-8") from None
+        except RecursionError:
+            raise self._broken(_TOO_DEEP) from None
 
     def _broken(self, what: str) -> api.ConfigError:
         return api.ConfigError(
             f"the template {self._shown} is broken: {what}", next_step="Correct it, then run `hub check`."
         )
+
+
+def _optional(tree: nodes.Template) -> set[str]:
+    """Return the names that a file asks for in a way that takes their absence."""
+    asked = [each.node for each in tree.find_all(nodes.Filter) if each.name in {"default", "d"}]
+    asked += [each.node for each in tree.find_all(nodes.Test) if each.name in {"defined", "undefined"}]
+    return {each.name for each in asked if isinstance(each, nodes.Name)}
+
+
+def _set_here(tree: nodes.Template) -> set[str]:
+    names = {each.name for each in tree.find_all(nodes.Name) if each.ctx != "load"}
+    names |= {each.name for each in tree.find_all(nodes.Macro)} | {each.target for each in tree.find_all(nodes.Import)}
+    brought = (name for each in tree.find_all(nodes.FromImport) for name in each.names)
+    return names | {name if isinstance(name, str) else name[1] for name in brought}
 
 
 def open_template(shop: api.Shop, setting: str) -> MailTemplate:

@@ -27,6 +27,7 @@ from hub import api
 _ENTRY = "token_key"
 _CONTEXT = b"hub smtp token 1\n"
 _KEY, _LIST, _SIGNATURE = 16, 4, 10
+TOKEN_LENGTH = (_KEY + _LIST + _SIGNATURE) * 8 // 5
 
 
 @dataclass(frozen=True, slots=True)
