@@ -503,6 +503,37 @@ def test_a_connection_goes_on_with_what_it_wrote_however_its_folder_is_named(tmp
     assert [row["email"] for row in rows(tmp_path / "out/vip.csv")] == ["p5@example.com"]
 
 
+@pytest.mark.parametrize("before", [{"folder": "old"}, {"format": "jsonl"}, {"folder": "old", "layout": "meta"}])
+def test_an_audience_is_in_one_file_also_after_its_settings_changed(
+    tmp_path: Path, vip: Path, before: dict[str, str]
+) -> None:
+    notes = Notes()
+    first = make(tmp_path, notes, **before)
+    push(first, [person(1), person(2)])
+    push(first, [person(1)], audience="other")
+    old, other = first.path("vip"), first.path("other")
+
+    list(make(tmp_path, notes).push(api.Batch(api.Op.REMOVE, "vip", "k", [person(2)], 1, last=True)))
+    assert old.exists()
+    if before.get("layout") is None:
+        assert b"p2@example.com" not in old.read_bytes()
+
+    push(make(tmp_path, notes), [person(1), person(3)])
+    assert [row["email"] for row in rows(vip)] == ["p1@example.com", "p3@example.com"]
+    assert (old.exists(), other.exists()) == (False, True)
+
+
+def test_a_file_that_was_taken_over_may_be_replaced(tmp_path: Path, vip: Path) -> None:
+    vip.parent.mkdir(parents=True)
+    vip.write_text("email,phone\np1@example.com,\n")
+    ours = make(tmp_path)
+
+    assert [member.email for member in ours.read_members("vip")] == ["p1@example.com"]
+    push(ours, [person(2)])
+
+    assert [row["email"] for row in rows(vip)] == ["p2@example.com"]
+
+
 def test_what_was_moved_away_is_in_nobody_s_way(tmp_path: Path, vip: Path) -> None:
     push(make(tmp_path), [person(1)])
     vip.rename(vip.with_name("old.csv"))

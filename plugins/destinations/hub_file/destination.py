@@ -117,7 +117,7 @@ class FileDestination(api.Destination[FileConfig]):
             self._refuse_another_s(self.path(batch.audience))
         if batch.op is api.Op.REMOVE:
             for member in batch:
-                self._take_out(member, [self.path(batch.audience)])
+                self._take_out(member, [self.path(batch.audience), *self._left_behind(batch.audience)])
                 yield member.delivered()
             return
         try:
@@ -129,6 +129,8 @@ class FileDestination(api.Destination[FileConfig]):
             part.number = batch.number
             if batch.last:
                 self._replace(self._parts.pop(batch.audience), self.path(batch.audience))
+                for left in self._left_behind(batch.audience):
+                    left.unlink()
         except OSError as error:
             raise api.TransientError(
                 f"cannot write to {self.folder}: {error.strerror}",
@@ -138,7 +140,9 @@ class FileDestination(api.Destination[FileConfig]):
             yield member.delivered() if _identifiers(row) else member.rejected("neither e-mail nor phone")
 
     def read_members(self, audience: str) -> Iterator[api.Member]:
-        """Yield who is in the file; the layouts of ad platforms are hashes and tell nobody's address.
+        """Yield who is in the file, which is this connection's from then on: hub takes over whom it reads.
+
+        The layouts of ad platforms are hashes and tell nobody's address.
 
         Raises:
             RejectedError: the layout is not plain.
@@ -150,6 +154,7 @@ class FileDestination(api.Destination[FileConfig]):
         path = self.path(audience)
         if not path.exists():
             return
+        self._note(path)
         for number, row in enumerate(read_rows(path, self.config.format), start=1):
             email, phone = row.pop("email", None) or None, row.pop("phone", None) or None
             yield api.Member(key=f"row-{number}", email=email, phone=phone, attributes=row)
@@ -204,6 +209,11 @@ class FileDestination(api.Destination[FileConfig]):
                 next_step="Move that file away, or set another `folder` for the destination or another `audience` for "
                 "the sync.",
             )
+
+    def _left_behind(self, audience: str) -> list[Path]:
+        """Return the files that this audience had before the folder or the format was changed."""
+        target = self.path(audience).resolve()
+        return [path for path in self._written() if path.stem == target.stem and path.resolve() != target]
 
     def _note(self, path: Path) -> None:
         """Remember a file, so that people can be taken out of it after the settings have changed."""
