@@ -690,3 +690,12 @@ def test_mails_of_today_are_in_the_forecast_of_a_day_s_limit(make: Make) -> None
 
     assert destination.seconds(api.Forecast(calls=2)) == 0
     assert destination.seconds(api.Forecast(calls=3)) == 86_400
+
+
+@pytest.mark.parametrize("purpose", ["ads", "own_shop", "sms_marketing"])
+def test_nobody_is_mailed_who_was_asked_for_something_else(make: Make, purpose: str) -> None:
+    destination = make()
+
+    assert all(destination.serving(each) is destination for each in ("email_marketing", "cart_reminder"))
+    with pytest.raises(api.ConfigError, match=f"the purpose cannot be {purpose}"):
+        destination.serving(purpose)

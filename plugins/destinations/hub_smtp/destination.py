@@ -21,6 +21,7 @@ _REFUSALS_IN_A_ROW = 3
 _NOT_THE_PERSON = {Verdict.POLICY, Verdict.CONTENT}
 _FULL_DAYS = 3
 _DAY = 86_400.0
+_PURPOSES = ("email_marketing", "cart_reminder")
 _LARGEST_HTML = 100_000  # Gmail cuts longer mails, and the unsubscribe link with them
 
 
@@ -81,6 +82,19 @@ class Smtp(api.Destination[SmtpConfig]):
     @cached_property
     def _tokens(self) -> Tokens:
         return Tokens.recall(self.connection, self.remember)
+
+    def serving(self, purpose: str) -> api.Destination[SmtpConfig]:
+        """Refuse syncs of a purpose for which nobody is asked whether they take mails.
+
+        Raises:
+            ConfigError: the purpose is neither email_marketing nor cart_reminder.
+        """
+        if purpose not in _PURPOSES:
+            raise api.ConfigError(
+                f"{self.connection} sends mails to people who agreed to mails, the purpose cannot be {purpose}",
+                next_step=f"Take `purpose` out of the sync, or set one of {', '.join(_PURPOSES)}.",
+            )
+        return self
 
     def prepare(self, attributes: Sequence[str]) -> None:
         """Look for attributes that the template needs and the sync does not send, so that no mail goes before.
