@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from hub.deliver.delivery import Delivery
+from hub.deliver.isolation import isolated
 from hub.deliver.receipts import settle
 from hub.deliver.replacing import Replacing
 from hub.deliver.work import Policy, Tally, Work
@@ -35,4 +36,4 @@ def deliver(
     return kind(work, ledger, clock=clock, sleep=sleep, stop=stop, policy=chosen, progress=progress).run()
 
 
-__all__ = ["Policy", "Tally", "Work", "deliver", "settle"]
+__all__ = ["Policy", "Tally", "Work", "deliver", "isolated", "settle"]

@@ -22,8 +22,8 @@ from hub.api import (
     State,
     TransientError,
 )
-from hub.catalog import safe_text
 from hub.deliver.batches import members_of
+from hub.deliver.isolation import isolated
 from hub.deliver.outcomes import blocks_of, count, settlement_of
 from hub.deliver.sending import Answer, counters
 from hub.deliver.work import Policy, Tally
@@ -134,15 +134,8 @@ class _Looker:
     def _poll(self, batch: Batch, answer: Answer) -> float | None:
         """Ask once; return seconds to wait (0: not told) while the job is open, None when it has ended."""
         self.tally.reads += 1
-        try:
+        with isolated(self._named, "poll"):
             got = list(self._destination.poll(batch))
-        except HubError:
-            raise
-        except Exception as error:  # the one place that isolates a destination
-            raise PluginError(
-                f"{self._named} raised {type(error).__name__} in poll: {safe_text(error)}",
-                next_step="Report it to the plugin's author; the traceback is shown with --debug.",
-            ) from error
         for pending in got:
             if isinstance(pending, Pending):
                 return pending.again_in or 0.0

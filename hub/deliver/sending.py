@@ -11,8 +11,8 @@ from typing import Any, cast
 import tenacity
 
 from hub.api import Batch, HubError, Outcome, PluginError, RejectedError, TransientError
-from hub.catalog import safe_text
 from hub.deliver.batches import batch_key
+from hub.deliver.isolation import ACCIDENTS, broken, told_safely
 from hub.deliver.work import Policy, Work
 from hub.http import Backoff, Enough
 
@@ -118,13 +118,11 @@ class Sender:
         except HubError as error:
             self._match(answer, batch, places, got)
             answer.maybe_sent |= isinstance(error, TransientError) and error.sent
+            told_safely(error)
             raise
-        except Exception as error:  # the one place that isolates a destination
+        except ACCIDENTS as error:  # the one place that isolates a destination
             self._match(answer, batch, places, got)
-            raise PluginError(
-                f"{self._work.named} raised {type(error).__name__} in push: {safe_text(error)}",
-                next_step="Report it to the plugin's author; the traceback is shown with --debug.",
-            ) from error
+            raise broken(self._work.named, "push", error) from error
         self._match(answer, batch, places, got)
         missing = len(answer.open_places(places))
         if missing:
