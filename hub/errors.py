@@ -21,7 +21,8 @@ from typing import TypeVar
 
 UNEXPECTED_STEP = "Run it again with --debug and report what it shows."
 
-_EMAIL = re.compile(r"[^\s\"'<>,;:=/?&()\[\]{}]+(?:@|%40)[^\s\"'<>,;:=/?&()\[\]{}]+")
+_BREAKS = r"\s\"'<>,;:=/?&()\[\]{}"
+_EMAIL = re.compile(rf"[^{_BREAKS}]+(?:@|%40)[^{_BREAKS}]*[^{_BREAKS}.!]")
 _PHONE = re.compile(r"(?<![\w.-])\+\d[\d ().-]{5,}\d(?![\w-])")
 """With its plus, as hub hands phones to plugins: dates and numbers of orders must stay readable."""
 

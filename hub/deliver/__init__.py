@@ -10,6 +10,7 @@ from hub.deliver.delivery import Delivery
 from hub.deliver.isolation import isolated
 from hub.deliver.receipts import settle
 from hub.deliver.replacing import Replacing
+from hub.deliver.telling import as_kept, id_text
 from hub.deliver.work import Policy, Tally, Work
 from hub.ledger import Ledger
 
@@ -36,4 +37,4 @@ def deliver(
     return kind(work, ledger, clock=clock, sleep=sleep, stop=stop, policy=chosen, progress=progress).run()
 
 
-__all__ = ["Policy", "Tally", "Work", "deliver", "isolated", "settle"]
+__all__ = ["Policy", "Tally", "Work", "as_kept", "deliver", "id_text", "isolated", "settle"]

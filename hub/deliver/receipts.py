@@ -15,7 +15,6 @@ from hub.api import (
     Destination,
     HubError,
     Op,
-    Outcome,
     Pending,
     PluginError,
     RejectedError,
@@ -23,9 +22,10 @@ from hub.api import (
     TransientError,
 )
 from hub.deliver.batches import members_of
-from hub.deliver.isolation import isolated
+from hub.deliver.isolation import isolated, wait_of
 from hub.deliver.outcomes import blocks_of, count, settlement_of
 from hub.deliver.sending import Answer, counters
+from hub.deliver.telling import as_kept
 from hub.deliver.work import Policy, Tally
 from hub.ledger import Audience, Ledger, MemberState, Receipt
 
@@ -138,10 +138,14 @@ class _Looker:
             got = list(self._destination.poll(batch))
         for pending in got:
             if isinstance(pending, Pending):
-                return pending.again_in or 0.0
+                return wait_of(pending.again_in) or 0.0
         places = {member.key: place for place, member in enumerate(batch.members)}
-        for outcome in got:
-            if not isinstance(outcome, Outcome) or outcome.member.key not in places or outcome.state is State.ACCEPTED:
+        for told in got:
+            try:
+                outcome = as_kept(told)
+            except ValueError as error:
+                raise self._broken(str(error)) from None
+            if outcome.member.key not in places or outcome.state is State.ACCEPTED:
                 raise self._broken("gave an outcome that belongs to no open member of the receipt")
             answer.outcomes[places.pop(outcome.member.key)] = outcome
         if places:

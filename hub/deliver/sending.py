@@ -13,6 +13,7 @@ import tenacity
 from hub.api import Batch, HubError, Outcome, PluginError, RejectedError, TransientError
 from hub.deliver.batches import batch_key
 from hub.deliver.isolation import ACCIDENTS, broken, told_safely
+from hub.deliver.telling import as_kept, is_plain
 from hub.deliver.work import Policy, Work
 from hub.http import Backoff, Enough
 
@@ -131,7 +132,8 @@ class Sender:
     def _match(self, answer: Answer, batch: Batch, places: Sequence[int], got: Sequence[Outcome]) -> None:
         """Give every outcome to its member. Raises PluginError for a stranger or a second outcome."""
         try:
-            if len(got) == len(batch.members) and all(o.member is m for o, m in zip(got, batch.members, strict=True)):
+            pairs = zip(got, batch.members, strict=False)
+            if len(got) == len(batch.members) and all(o.member is m and is_plain(o) for o, m in pairs):
                 if len(got) == len(answer.outcomes):
                     answer.outcomes[:] = got
                     return
@@ -142,9 +144,11 @@ class Sender:
             pass
         by_key = {member.key: place for member, place in zip(batch.members, places, strict=True)}
         twice: str | None = None
-        for outcome in got:
-            if not isinstance(outcome, Outcome):
-                raise self._broken(f"yielded {type(outcome).__name__} where an outcome was due")
+        for told in got:
+            try:
+                outcome = as_kept(told)
+            except ValueError as error:
+                raise self._broken(str(error)) from None
             if outcome.member.key not in by_key:
                 raise self._broken("gave an outcome for a member that was not in the batch")
             place = by_key[outcome.member.key]

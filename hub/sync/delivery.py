@@ -11,12 +11,12 @@ import pyarrow as pa
 from hub.api import Op
 from hub.catalog import plain_failures
 from hub.consent.rules import CHANNELS
-from hub.deliver import Tally, Work, deliver, isolated, settle
-from hub.errors import AuthError, HubError
+from hub.deliver import Tally, Work, deliver, id_text, isolated, settle
+from hub.errors import AuthError, HubError, PluginError
 from hub.ledger import Audience
 from hub.plan.diff import QUERIES
 from hub.plan.guards import LETTING_IN, Guard, Held
-from hub.sync.faults import Unserved, named_destination
+from hub.sync.faults import BROKE, Unserved, named_destination
 from hub.sync.numbers import Status, Trouble
 from hub.sync.target import PreparedSync, Target
 
@@ -215,7 +215,10 @@ class Delivery:
         audience, destination = target.audience, target.destination
         if audience.remote_id is None:
             with isolated(named, "ensure_audience"):
-                remote = target.settings.audience_id or destination.ensure_audience(audience.name)
+                told = target.settings.audience_id or destination.ensure_audience(audience.name)
+                remote = id_text("audience's id", told)
+            if not remote:
+                raise PluginError(f"{named} broke the contract: ensure_audience gave no id", next_step=BROKE)
             self.ledger.set_remote_id(audience.audience_id, remote)
         if audience.definition != target.definition:
             with isolated(named, "prepare"):

@@ -16,7 +16,8 @@ from hub.errors import UNEXPECTED_STEP, ConfigError, HubError, PluginError, unex
 if TYPE_CHECKING:
     from hub.sync.wiring import Wiring
 
-_BROKE = "Report it to the plugin's author; hub plugins info names the distribution."
+BROKE = "Report it to the plugin's author; hub plugins info names the distribution."
+"""The next step where a plugin broke the contract."""
 _log = logging.getLogger(__name__)
 
 
@@ -78,10 +79,10 @@ def _served(behind: Destination[Any], purpose: str, named: str) -> Destination[A
         served: Any = behind.serving(purpose)
     if not isinstance(served, Destination):
         what = f"serving returned {type(served).__name__}, which is no api.Destination"
-        raise PluginError(f"{named} broke the contract: {what}", next_step=_BROKE)
+        raise PluginError(f"{named} broke the contract: {what}", next_step=BROKE)
     with isolated(named, "cooldown"):
         can, rest = cast("Any", served.can), cast("Any", served.cooldown)
     if not isinstance(can, Capabilities) or not (rest is None or isinstance(rest, timedelta)):
         what = "what it serves by has no api.Capabilities, or a cooldown that is no timedelta"
-        raise PluginError(f"{named} broke the contract: {what}", next_step=_BROKE)
+        raise PluginError(f"{named} broke the contract: {what}", next_step=BROKE)
     return served

@@ -229,3 +229,20 @@ def test_refused_credentials_of_a_job_stop_the_connection(agency: Agency) -> Non
     assert (first.trouble.text, first.trouble.next_step) == ("401", "Renew it.")
     assert (first.accepted, first.held_back, later.accepted) == (0, 1, 0)
     assert numbers.exit_code == 4
+
+
+@pytest.mark.parametrize("gives", ["17", "'list-17'"])
+def test_the_id_of_an_audience_may_be_a_number(agency: Agency, gives: str) -> None:
+    wire(agency, f"def ensure_audience(self, name):\n    return {gives}")
+
+    assert agency.sync("--force")["syncs"][0]["delivered"] == 3
+    agency.shop.of("p1@example.com").says = "no"
+    agency.shop.write()
+    assert agency.sync("--force")["syncs"][0]["delivered"] == 1
+
+
+@pytest.mark.parametrize("gives", ["None", "''", "['list-17']"])
+def test_an_audience_without_an_id_fails_its_sync(agency: Agency, gives: str) -> None:
+    wire(agency, f"def ensure_audience(self, name):\n    return {gives}")
+
+    assert "ensure_audience" in fail_alone(agency)["error"]["text"]
