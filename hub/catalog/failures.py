@@ -39,7 +39,7 @@ def safe_text(error: BaseException) -> str:
     return redactor(())(str(error))
 
 
-def safe_error(error: Exception) -> str:
+def safe_error(error: BaseException) -> str:
     """Return the same with the kind of error before it; a ``HubError``, which is written for users, stands as it is."""
     return str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {safe_text(error)}"
 
