@@ -246,3 +246,39 @@ def test_an_audience_without_an_id_fails_its_sync(agency: Agency, gives: str) ->
     wire(agency, f"def ensure_audience(self, name):\n    return {gives}")
 
     assert "ensure_audience" in fail_alone(agency)["error"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("forget", "why"),
+    [
+        ("raise KeyError('p1@example.com')", "raised KeyError in forget: '<email>'"),
+        ("raise api.AuthError('401 for p1@example.com')", "401 for <email>"),
+        ("return None", "broke the contract: forget yielded NoneType"),
+        ("sys.exit(3)", "raised SystemExit in forget"),
+        ("return member.failed('later')", "not erased (later)"),
+        ("return member.unknown('no answer')", "not erased (no answer)"),
+    ],
+)
+def test_an_erasure_goes_on_where_one_destination_does_not_erase(agency: Agency, forget: str, why: str) -> None:
+    wire(agency, f"def forget(self, member):\n    {forget}\n\ndef close(self):\n    raise ValueError('too late')")
+    agency.hub("sync", "acme", "--force")
+
+    receipt = agency.hub("forget", "acme", "p1@example.com", "--json").json
+
+    (said,) = (line for line in receipt["open"] if line.startswith("vendor: "))
+    assert why in said
+    assert "@example.com" not in str(receipt)
+    assert any(line.startswith("ledger: every identifier erased") for line in receipt["done"])
+    assert "p1@example.com" not in agency.held()
+    assert b"p1@example.com" not in (agency.state / "ledger.sqlite").read_bytes()
+
+
+def test_who_a_file_still_holds_after_a_failed_erasure_leaves_with_its_next_replacement(agency: Agency) -> None:
+    replaces = "can = api.Capabilities(ops={api.Op.ADD: api.Limit(5)}, replaces=True)\n"
+    wire(agency, f"{replaces}def forget(self, member):\n    return member.failed('later')")
+    agency.hub("sync", "acme", "--force")
+
+    agency.hub("forget", "acme", "p1@example.com")
+    agency.hub("sync", "acme", "--force")
+
+    assert told(agency) == sorted(2 * ["add p2@example.com", "add p3@example.com"] + ["add p1@example.com"])
