@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from hub.api import Capabilities, Destination
+from hub.api import Destination
 from hub.catalog import plain_failures
 from hub.consent.rules import PURPOSES
 from hub.deliver import isolated
 from hub.errors import UNEXPECTED_STEP, ConfigError, HubError, PluginError, unexpected
+from hub.plugins.contract import capability_problems
 
 if TYPE_CHECKING:
     from hub.sync.wiring import Wiring
@@ -82,7 +83,9 @@ def _served(behind: Destination[Any], purpose: str, named: str) -> Destination[A
         raise PluginError(f"{named} broke the contract: {what}", next_step=BROKE)
     with isolated(named, "cooldown"):
         can, rest = cast("Any", served.can), cast("Any", served.cooldown)
-    if not isinstance(can, Capabilities) or not (rest is None or isinstance(rest, timedelta)):
-        what = "what it serves by has no api.Capabilities, or a cooldown that is no timedelta"
-        raise PluginError(f"{named} broke the contract: {what}", next_step=BROKE)
+    problems = capability_problems(can)
+    if not (rest is None or isinstance(rest, timedelta)):
+        problems.append(f"its cooldown is {type(rest).__name__}, not a datetime.timedelta")
+    if problems:
+        raise PluginError(f"{named} broke the contract: {'; '.join(problems)}", next_step=BROKE)
     return served

@@ -50,6 +50,12 @@ def hub_destinations():
     return [Faulty]
 '''
 SIZED = "can = api.Capabilities(ops={op: api.Limit(5, 1_000) for op in api.Op})\n"
+OTHERWISE = """
+def serving(self, purpose):
+    other = Faulty(connection=self.connection, config=self.config, shop=self.shop, remember=self.remember)
+    other.can = api.Capabilities(ops={api.Op.ADD: api.Limit(5)}, CAN)
+    return other
+"""
 CLIENT = """
 name = "Acme Shoes"
 timezone = "UTC"
@@ -121,6 +127,9 @@ def fail_alone(agency: Agency, error: str = "destination vendor (plugin faulty")
         ("serving", "def serving(self, purpose):\n    return None"),
         ("cooldown", "@property\ndef cooldown(self):\n    raise KeyError('p1@example.com')"),
         ("cooldown", "cooldown = 3"),
+        ("cap", OTHERWISE.replace("CAN", "cap=24")),
+        ("concurrent", OTHERWISE.replace("CAN", "rate=api.Rate(concurrent=0)")),
+        ("serves the purpose 'cats'", "can = api.Capabilities(ops={api.Op.ADD: api.Limit(5)}, purpose='cats')"),
         ("push", "def push(self, batch):\n    sys.exit(3)"),
     ],
 )
