@@ -15,9 +15,16 @@
 
 from __future__ import annotations
 
+import re
 import traceback
+from typing import TypeVar
 
 UNEXPECTED_STEP = "Run it again with --debug and report what it shows."
+
+_BREAKS = r"\s\"'<>,;:=/?&()\[\]{}"
+_EMAIL = re.compile(rf"[^{_BREAKS}]+(?:@|%40)[^{_BREAKS}]*[^{_BREAKS}.!]")
+_PHONE = re.compile(r"(?<![\w.-])\+\d[\d ().-]{5,}\d(?![\w-])")
+"""With its plus, as hub hands phones to plugins: dates and numbers of orders must stay readable."""
 
 
 class HubError(Exception):
@@ -29,6 +36,9 @@ class HubError(Exception):
     def __init__(self, message: str, *, next_step: str | None = None) -> None:
         super().__init__(message)
         self.next_step = next_step
+
+
+ErrorT = TypeVar("ErrorT", bound=HubError)
 
 
 class ConfigError(HubError):
@@ -77,6 +87,19 @@ class PluginError(HubError):
 
 class BusyError(HubError):
     """Another process works on this client or holds its catalog."""
+
+
+def without_addresses(text: str) -> str:
+    """Return a text without e-mail addresses and phones in E.164: what a plugin says is told, and kept for long."""
+    return _PHONE.sub("<phone>", _EMAIL.sub("<email>", text))
+
+
+def hide_addresses(error: ErrorT) -> ErrorT:
+    """Return an error that a plugin raised, with nobody's address left in its text and its next step."""
+    error.args = (without_addresses(str(error)),)
+    step = getattr(error, "next_step", None)
+    error.next_step = None if step is None else without_addresses(str(step))
+    return error
 
 
 def unexpected(error: Exception) -> str:

@@ -21,14 +21,14 @@ class CatalogFailedError(HubError):
     """Memory or disk do not suffice for a catalog, or its file is damaged."""
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether DuckDB lacked memory; while an answer is read in batches, Arrow hands that on as an OSError."""
     return isinstance(error, duckdb.OutOfMemoryException) or (
         _is_of_arrow(error) and str(error).startswith("Out of Memory Error")
     )
 
 
-def safe_text(error: Exception) -> str:
+def safe_text(error: BaseException) -> str:
     """Return what an error of somebody's plugin or SQL says, safe to show: without addresses, phones and values."""
     from hub.http import redactor  # noqa: PLC0415  # brings httpx, which many commands do not need
 
@@ -39,7 +39,7 @@ def safe_text(error: Exception) -> str:
     return redactor(())(str(error))
 
 
-def safe_error(error: Exception) -> str:
+def safe_error(error: BaseException) -> str:
     """Return the same with the kind of error before it; a ``HubError``, which is written for users, stands as it is."""
     return str(error) if isinstance(error, HubError) else f"{type(error).__name__}: {safe_text(error)}"
 
@@ -70,5 +70,5 @@ def plain_failures(path: Path = Path("catalog.duckdb")) -> Iterator[None]:
         raise
 
 
-def _is_of_arrow(error: Exception) -> bool:
+def _is_of_arrow(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno is None

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from hub.deliver.delivery import Delivery
+from hub.deliver.isolation import ACCIDENTS, isolated
 from hub.deliver.receipts import settle
 from hub.deliver.replacing import Replacing
+from hub.deliver.telling import as_kept, id_text
 from hub.deliver.work import Policy, Tally, Work
 from hub.ledger import Ledger
 
@@ -35,4 +37,4 @@ def deliver(
     return kind(work, ledger, clock=clock, sleep=sleep, stop=stop, policy=chosen, progress=progress).run()
 
 
-__all__ = ["Policy", "Tally", "Work", "deliver", "settle"]
+__all__ = ["ACCIDENTS", "Policy", "Tally", "Work", "as_kept", "deliver", "id_text", "isolated", "settle"]

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hub.api import Limit, Member, Op, Permission
-from hub.api.forecasts import json_size
 from hub.consent.cleared import Cleared
 from hub.ledger import Ledger
 from hub.ledger.packing import HANDLE, ROWS, listed
@@ -100,21 +99,22 @@ class Stream:
 
 
 def parts_of(
-    tables: Iterable[pa.Table], limit: Limit, row: Callable[[Member], Any], *, permissions: bool = False
+    tables: Iterable[pa.Table], limit: Limit, size: Callable[[Member], int], *, permissions: bool = False
 ) -> Iterator[Part]:
     """Cut tables of members into the fewest parts that the limit allows.
 
-    A member that is larger than the limit by itself stands alone. With ``permissions`` members carry what cleared them.
+    ``size`` returns the bytes of a member in a request; one that is larger than the limit by itself stands alone. With
+    ``permissions`` members carry what cleared them.
     """
     if limit.bytes is None:
         for table in _resized(tables, limit.count):
             yield _part(table, permissions=permissions)
         return
-    part, sizes = Part(ROWS.empty_table(), []), []
+    part, sizes = Part(ROWS.empty_table(), []), list[int]()
     for table in tables:
         news = _part(table, permissions=permissions)
         part = Part(pa.concat_tables([part.rows, news.rows]), [*part.members, *news.members])
-        sizes += [json_size(row(member)) for member in news.members]
+        sizes += map(size, news.members)
         start = 0
         while (stop := _fill(sizes, start, limit)) < len(sizes):
             yield part.slice(start, stop)

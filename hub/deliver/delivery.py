@@ -14,11 +14,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from hub.api import AuthError, Batch, ConfigError, HubError, Op, PluginError, RejectedError, TransientError
+from hub.api import AuthError, Batch, ConfigError, HubError, Member, Op, PluginError, RejectedError, TransientError
+from hub.api.forecasts import json_size
 from hub.catalog import CatalogFailedError, plain_failures
 from hub.consent.cleared import Cleared
 from hub.deliver.batches import Part, Stream, batch_key, parts_of, removals_of
 from hub.deliver.gatekeeper import Gatekeeper
+from hub.deliver.isolation import ACCIDENTS, broken
 from hub.deliver.outcomes import blocks_of, count, settlement_of
 from hub.deliver.receipts import settle
 from hub.deliver.sending import Answer, Sender, counters
@@ -167,7 +169,7 @@ class Delivery:
                 self._leave(keys)
         else:
             tables = removals_of(self.ledger, audience_id, chunks, limit.count)
-            self._send_parts(Op.REMOVE, parts_of(self._found(tables), limit, self.work.destination.row), None)
+            self._send_parts(Op.REMOVE, parts_of(self._found(tables), limit, self.size), None)
         # Sending may have ended early: what was not read is planned nevertheless.
         for _ in chunks:
             pass
@@ -194,7 +196,7 @@ class Delivery:
         total = -(-size // limit.count) if limit.bytes is None else None
         stream = Stream(cleared, limit.count)
         self._streams.append(stream)
-        parts = parts_of(stream, limit, self.work.destination.row, permissions=self.can.permissions)
+        parts = parts_of(stream, limit, self.size, permissions=self.can.permissions)
         try:
             self._send_parts(op, map(self._with_remote_ids, parts) if op is Op.UPDATE else parts, total)
         finally:
@@ -264,12 +266,19 @@ class Delivery:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """End the sync, what went being counted, where the catalog cannot answer what is asked in the context."""
+        """End the sync, what went being counted, where catalog or plugin cannot answer what is asked in the context."""
         try:
             with plain_failures():
                 yield
-        except CatalogFailedError as error:
+        except (CatalogFailedError, PluginError) as error:
             self.end(error, str(error))
+
+    def size(self, member: Member) -> int:
+        """Return the bytes of a member in a request. Raises PluginError where the plugin breaks."""
+        try:
+            return json_size(self.work.destination.row(member))
+        except ACCIDENTS as error:
+            raise broken(self.work.named, "row", error) from error
 
     def _is_free(self) -> bool:
         """Tell whether the audience takes a batch now; waits for its open job as long as patience lasts."""

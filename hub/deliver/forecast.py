@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from hub.api import Destination, Forecast, HubError, Limit, Member, Op, Planned, PluginError
-from hub.catalog import safe_text
+from hub.api import Destination, Forecast, Limit, Member, Op, Planned
 from hub.consent.cleared import Cleared
 from hub.deliver.batches import members_of, parts_of, removals_of
+from hub.deliver.isolation import isolated
 from hub.ledger import Audience, Ledger
 
 SAMPLE = 1_000
@@ -42,7 +41,7 @@ def forecast(
     if Op.REMOVE in due:
         tables = removals_of(ledger, audience.audience_id, [leaving], SAMPLE)
         samples[Op.REMOVE] = [member for table in tables for member in members_of(table)]
-    with _isolated(destination, "forecast"):
+    with isolated(f"destination {destination.connection}", "forecast"):
         return destination.forecast(Planned(audience.name, audience.remote_id, due, samples))
 
 
@@ -52,24 +51,11 @@ def seconds(destination: Destination[Any], told: Forecast) -> float | None:
     Raises:
         PluginError: the plugin broke.
     """
-    with _isolated(destination, "seconds"):
+    with isolated(f"destination {destination.connection}", "seconds"):
         return destination.seconds(told)
-
-
-@contextmanager
-def _isolated(destination: Destination[Any], method: str) -> Iterator[None]:
-    try:
-        yield
-    except HubError:
-        raise
-    except Exception as error:  # the one place that isolates a forecast
-        raise PluginError(
-            f"destination {destination.connection} raised {type(error).__name__} in {method}: {safe_text(error)}",
-            next_step="Report it to the plugin's author; hub plugins info names the distribution.",
-        ) from error
 
 
 def _sample(cleared: Cleared, *, permissions: bool) -> list[Member]:
     tables = (pa.Table.from_batches([batch]) for batch in cleared.read(SAMPLE) if batch.num_rows)
-    parts = parts_of(tables, Limit(SAMPLE), lambda _: None, permissions=permissions)
+    parts = parts_of(tables, Limit(SAMPLE), lambda _: 0, permissions=permissions)
     return [member for part in parts for member in part.members]

@@ -15,17 +15,17 @@ from hub.api import (
     Destination,
     HubError,
     Op,
-    Outcome,
     Pending,
     PluginError,
     RejectedError,
     State,
     TransientError,
 )
-from hub.catalog import safe_text
 from hub.deliver.batches import members_of
+from hub.deliver.isolation import isolated, wait_of
 from hub.deliver.outcomes import blocks_of, count, settlement_of
 from hub.deliver.sending import Answer, counters
+from hub.deliver.telling import as_kept
 from hub.deliver.work import Policy, Tally
 from hub.ledger import Audience, Ledger, MemberState, Receipt
 
@@ -134,21 +134,18 @@ class _Looker:
     def _poll(self, batch: Batch, answer: Answer) -> float | None:
         """Ask once; return seconds to wait (0: not told) while the job is open, None when it has ended."""
         self.tally.reads += 1
-        try:
+        with isolated(self._named, "poll"):
             got = list(self._destination.poll(batch))
-        except HubError:
-            raise
-        except Exception as error:  # the one place that isolates a destination
-            raise PluginError(
-                f"{self._named} raised {type(error).__name__} in poll: {safe_text(error)}",
-                next_step="Report it to the plugin's author; the traceback is shown with --debug.",
-            ) from error
         for pending in got:
             if isinstance(pending, Pending):
-                return pending.again_in or 0.0
+                return wait_of(pending.again_in) or 0.0
         places = {member.key: place for place, member in enumerate(batch.members)}
-        for outcome in got:
-            if not isinstance(outcome, Outcome) or outcome.member.key not in places or outcome.state is State.ACCEPTED:
+        for told in got:
+            try:
+                outcome = as_kept(told)
+            except ValueError as error:
+                raise self._broken(str(error)) from None
+            if outcome.member.key not in places or outcome.state is State.ACCEPTED:
                 raise self._broken("gave an outcome that belongs to no open member of the receipt")
             answer.outcomes[places.pop(outcome.member.key)] = outcome
         if places:

@@ -104,7 +104,7 @@ class Replacing(Delivery):
         limit = self.can.ops[Op.ADD]
         stream = Stream(everyone, limit.count)
         self._streams.append(stream)
-        yield from parts_of(stream, limit, self.work.destination.row, permissions=self.can.permissions)
+        yield from parts_of(stream, limit, self.size, permissions=self.can.permissions)
 
     def _write_intent(self, part: Part) -> tuple[Part, Intent | None]:
         """Note who changed in a part, and return it without those who withdrew."""

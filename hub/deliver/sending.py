@@ -11,8 +11,9 @@ from typing import Any, cast
 import tenacity
 
 from hub.api import Batch, HubError, Outcome, PluginError, RejectedError, TransientError
-from hub.catalog import safe_text
 from hub.deliver.batches import batch_key
+from hub.deliver.isolation import ACCIDENTS, broken, told_safely
+from hub.deliver.telling import as_kept, is_plain
 from hub.deliver.work import Policy, Work
 from hub.http import Backoff, Enough
 
@@ -118,13 +119,11 @@ class Sender:
         except HubError as error:
             self._match(answer, batch, places, got)
             answer.maybe_sent |= isinstance(error, TransientError) and error.sent
+            told_safely(error)
             raise
-        except Exception as error:  # the one place that isolates a destination
+        except ACCIDENTS as error:  # the one place that isolates a destination
             self._match(answer, batch, places, got)
-            raise PluginError(
-                f"{self._work.named} raised {type(error).__name__} in push: {safe_text(error)}",
-                next_step="Report it to the plugin's author; the traceback is shown with --debug.",
-            ) from error
+            raise broken(self._work.named, "push", error) from error
         self._match(answer, batch, places, got)
         missing = len(answer.open_places(places))
         if missing:
@@ -133,7 +132,8 @@ class Sender:
     def _match(self, answer: Answer, batch: Batch, places: Sequence[int], got: Sequence[Outcome]) -> None:
         """Give every outcome to its member. Raises PluginError for a stranger or a second outcome."""
         try:
-            if len(got) == len(batch.members) and all(o.member is m for o, m in zip(got, batch.members, strict=True)):
+            pairs = zip(got, batch.members, strict=False)
+            if len(got) == len(batch.members) and all(o.member is m and is_plain(o) for o, m in pairs):
                 if len(got) == len(answer.outcomes):
                     answer.outcomes[:] = got
                     return
@@ -144,9 +144,11 @@ class Sender:
             pass
         by_key = {member.key: place for member, place in zip(batch.members, places, strict=True)}
         twice: str | None = None
-        for outcome in got:
-            if not isinstance(outcome, Outcome):
-                raise self._broken(f"yielded {type(outcome).__name__} where an outcome was due")
+        for told in got:
+            try:
+                outcome = as_kept(told)
+            except ValueError as error:
+                raise self._broken(str(error)) from None
             if outcome.member.key not in by_key:
                 raise self._broken("gave an outcome for a member that was not in the batch")
             place = by_key[outcome.member.key]

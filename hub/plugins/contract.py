@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from math import isfinite
 from typing import Any
 
-from hub.api import Capabilities, Config, Destination, Op, Section, Segment, Source, Stream, Withholding
+from hub.api import (
+    Capabilities,
+    Config,
+    Destination,
+    Limit,
+    Op,
+    Rate,
+    Section,
+    Segment,
+    Source,
+    Stream,
+    Withholding,
+)
 
 _BASES: dict[str, type[Any]] = {"source": Source, "segment": Segment, "destination": Destination}
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -21,7 +34,9 @@ def contract_problems(kind: str, offered: Any) -> list[str]:
     if not (isinstance(offered, type) and issubclass(offered, base)):
         return [f"{getattr(offered, '__name__', offered)!r} is not a subclass of api.{base.__name__}"]
     name = getattr(offered, "name", "")
-    problems = [] if _NAME.fullmatch(name) else [f"the name {name!r} is not of a-z, 0-9 and -"]
+    problems = (
+        [] if isinstance(name, str) and _NAME.fullmatch(name) else [f"the name {name!r} is not of a-z, 0-9 and -"]
+    )
     config = getattr(offered, "Config", None)
     if not (isinstance(config, type) and issubclass(config, Config)):
         problems.append("Config is not a subclass of api.Config")
@@ -42,7 +57,7 @@ def _source_problems(offered: type[Source[Any]]) -> list[str]:
         problems.append("streams holds something that is not an api.Stream with tables")
     if offered.read is Source.read:
         problems.append("read is not implemented")
-    return problems
+    return problems + _rate_problems("rate", offered.rate)
 
 
 def _segment_problems(offered: type[Segment[Any]]) -> list[str]:
@@ -55,21 +70,75 @@ def _segment_problems(offered: type[Segment[Any]]) -> list[str]:
 
 
 def _destination_problems(offered: type[Destination[Any]]) -> list[str]:
-    can: Any = getattr(offered, "can", None)
-    if not isinstance(can, Capabilities):
-        return ["can is missing; declare api.Capabilities"]
-    problems = []
-    if Op.ADD not in can.ops:
-        problems.append("can.ops has no api.Op.ADD")
-    if any(limit.count < 1 for limit in can.ops.values()):
-        problems.append("can.ops has a limit below 1")
-    if not can.identify_by or not set(can.identify_by) <= _IDENTIFIERS:
-        problems.append(f"can.identify_by is {can.identify_by!r}, not some of email and phone, or customer_id")
-    elif "customer_id" in can.identify_by and len(can.identify_by) > 1:
-        problems.append(f"can.identify_by is {can.identify_by!r}; customer_id stands alone")
+    problems = capability_problems(getattr(offered, "can", None)) + _rate_problems("rate", offered.rate)
     if offered.push is Destination.push:
         problems.append("push is not implemented")
     return problems
+
+
+def capability_problems(can: Any) -> list[str]:
+    """Return why a destination cannot work with these capabilities; nothing if it can."""
+    if not isinstance(can, Capabilities):
+        return ["can is missing; declare api.Capabilities"]
+    problems = [*_limit_problems(can.ops), *_rate_problems("can.rate", can.rate), *_time_problems(can)]
+    purpose: Any = can.purpose
+    identify_by: Any = can.identify_by
+    if not isinstance(purpose, str):
+        problems.append(f"can.purpose is {purpose!r}, not text")
+    if can.attributes is not None and not _are_texts(can.attributes):
+        problems.append(f"can.attributes is {can.attributes!r}, not a tuple of names")
+    if not isinstance(identify_by, tuple) or not identify_by or not set(identify_by) <= _IDENTIFIERS:
+        problems.append(f"can.identify_by is {identify_by!r}, not some of email and phone, or customer_id")
+    elif "customer_id" in identify_by and len(identify_by) > 1:
+        problems.append(f"can.identify_by is {identify_by!r}; customer_id stands alone")
+    return problems
+
+
+def _limit_problems(ops: Any) -> list[str]:
+    """Return why batches of these sizes cannot be made."""
+    if not (isinstance(ops, Mapping) and all(isinstance(limit, Limit) for limit in ops.values())):
+        return ["can.ops is no mapping of api.Op to api.Limit"]
+    problems = [] if Op.ADD in ops else ["can.ops has no api.Op.ADD"]
+    if strange := [op for op in ops if op not in set(Op)]:
+        problems.append(f"can.ops has {strange[0]!r}, which is no api.Op")
+    sizes: list[Any] = [limit.count for limit in ops.values()]
+    sizes += [limit.bytes for limit in ops.values() if limit.bytes is not None]
+    if not all(isinstance(size, int) for size in sizes):
+        return [*problems, "can.ops has a limit that is no whole number"]
+    return [*problems, "can.ops has a limit below 1"] if any(size < 1 for size in sizes) else problems
+
+
+def _rate_problems(what: str, rate: Any) -> list[str]:
+    """Return why nobody could ever be asked at this rate."""
+    if rate is None:
+        return []
+    if not isinstance(rate, Rate):
+        return [f"{what} is {rate!r}, not an api.Rate"]
+    problems = [
+        f"{what} has {name} = {value!r}, not a number above 0"
+        for name in ("per_second", "per_minute", "per_day")
+        if (value := getattr(rate, name)) is not None and not _is_above_0(value)
+    ]
+    concurrent: Any = rate.concurrent
+    if not isinstance(concurrent, int) or concurrent < 1:
+        problems.append(f"{what} has concurrent = {concurrent!r}, not a whole number from 1")
+    return problems
+
+
+def _time_problems(can: Capabilities) -> list[str]:
+    return [
+        f"can.{name} is {value!r}, not a datetime.timedelta from 0"
+        for name in ("refresh_after", "cooldown", "cap")
+        if not ((value := getattr(can, name)) is None or (isinstance(value, timedelta) and value >= timedelta()))
+    ]
+
+
+def _are_texts(names: Any) -> bool:
+    return isinstance(names, tuple | list) and all(isinstance(name, str) for name in names)
+
+
+def _is_above_0(value: Any) -> bool:
+    return isinstance(value, int | float) and isfinite(value) and value > 0
 
 
 def withholding_problems(offered: Any) -> list[str]:

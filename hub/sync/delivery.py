@@ -11,13 +11,14 @@ import pyarrow as pa
 from hub.api import Op
 from hub.catalog import plain_failures
 from hub.consent.rules import CHANNELS
-from hub.deliver import Tally, Work, deliver, settle
-from hub.errors import HubError
+from hub.deliver import Tally, Work, deliver, id_text, isolated, settle
+from hub.errors import AuthError, HubError, PluginError
 from hub.ledger import Audience
 from hub.plan.diff import QUERIES
 from hub.plan.guards import LETTING_IN, Guard, Held
+from hub.sync.faults import BROKE, Unserved, named_destination
 from hub.sync.numbers import Status, Trouble
-from hub.sync.target import PreparedSync
+from hub.sync.target import PreparedSync, Target
 
 if TYPE_CHECKING:
     from hub.sync.run import Prepared
@@ -48,6 +49,9 @@ class Delivery:
                 self._fail(sync, error)
 
     def _deliver(self, sync: PreparedSync) -> None:
+        if isinstance(sync.target.destination, Unserved):
+            self._count(sync, Tally())
+            return
         if last := self._later_run(sync):
             self._refuse_old(sync, last)
         elif sync.held and self.ask and sync.numbers.guards and self.ask(sync):
@@ -104,20 +108,31 @@ class Delivery:
         if self.around.stop.is_set():
             self._fail(sync, HubError("stopped before this sync began", next_step="run it again: it continues"))
             return None
-        self._settle(sync)
-        if not self._due(sync):
-            return Tally()
+        looked = self._settle(sync)
+        if looked.connection_stopped:
+            self._stop_connection(sync, looked.error)
+        if looked.connection_stopped or not self._due(sync):
+            return Tally(error=looked.error)
         if reason := self.stopped.get(sync.target.settings.destination):
             self._fail(sync, HubError(f"the connection stopped earlier in this run: {reason}"))
             return Tally()
+        audience = self._ensured(sync)
         tally = deliver(
-            self._work(sync), self.ledger, clock=self.around.clock, sleep=self.around.sleep, stop=self.around.stop
+            self._work(sync, audience),
+            self.ledger,
+            clock=self.around.clock,
+            sleep=self.around.sleep,
+            stop=self.around.stop,
         )
         if tally.connection_stopped:
-            self.stopped[sync.target.settings.destination] = str(tally.error or tally.stopped)
+            self._stop_connection(sync, tally.error or tally.stopped)
+        tally.error = tally.error or looked.error
         return tally
 
-    def _settle(self, sync: PreparedSync) -> None:
+    def _stop_connection(self, sync: PreparedSync, reason: object) -> None:
+        self.stopped[sync.target.settings.destination] = str(reason)
+
+    def _settle(self, sync: PreparedSync) -> Tally:
         """Look at the jobs that earlier runs left open; what they came to is told apart from this run's changes."""
         numbers = sync.numbers
         tally = settle(
@@ -128,13 +143,14 @@ class Delivery:
             sleep=self.around.sleep,
             stop=self.around.stop,
             channel=CHANNELS.get(sync.target.purpose),
-            plugin=self._plugin(sync),
+            plugin=self._named(sync),
         )
         numbers.calls += tally.calls
         numbers.reads += tally.reads
         numbers.settled = {
             name: count for name in ("delivered", "rejected", "unknown", "failed") if (count := getattr(tally, name))
         }
+        return tally
 
     def _count_for_accounts(self) -> None:
         """Count what was mailed for the shop's accounts too: who changes the address there is the same person."""
@@ -155,11 +171,11 @@ class Delivery:
         removals = size.demanded + (0 if sync.is_held else size.removals)
         return removals + (size.add + size.update - sync.difference.waits if sync.may_add else 0)
 
-    def _work(self, sync: PreparedSync) -> Work:
+    def _work(self, sync: PreparedSync, audience: Audience) -> Work:
         difference, destination = sync.difference, sync.target.destination
         adds = sync.may_add
         return Work(
-            audience=self._ensure(sync, adds=adds),
+            audience=audience,
             destination=destination,
             as_of=self.as_of,
             run_id=self.run.run_id,
@@ -179,16 +195,34 @@ class Delivery:
         plugin = wiring.client.destinations[sync.target.settings.destination].plugin
         return f"{plugin}, {wiring.plugins.entry('destination', plugin).origin}"
 
-    def _ensure(self, sync: PreparedSync, *, adds: bool) -> Audience:
+    def _named(self, sync: PreparedSync) -> str:
+        return named_destination(self.run.wiring, sync.target.settings.destination)
+
+    def _ensured(self, sync: PreparedSync) -> Audience:
+        """Return the audience, ready to be filled; where that fails, removals that a record demands go all the same."""
+        if sync.may_add:
+            try:
+                self._ensure(sync.target, self._named(sync), sync.difference.attributes)
+            except AuthError as error:
+                self._stop_connection(sync, error)
+                raise
+            except HubError as error:
+                self._fail(sync, error)
+        return self.ledger.audience_by_id(sync.target.audience.audience_id)
+
+    def _ensure(self, target: Target, named: str, attributes: Sequence[str]) -> None:
         """Find or create the audience at the destination, the first time something is added to it."""
-        target = sync.target
         audience, destination = target.audience, target.destination
-        if adds and audience.remote_id is None:
-            remote = target.settings.audience_id or destination.ensure_audience(audience.name)
+        if audience.remote_id is None:
+            with isolated(named, "ensure_audience"):
+                told = target.settings.audience_id or destination.ensure_audience(audience.name)
+                remote = id_text("audience's id", told)
+            if not remote:
+                raise PluginError(f"{named} broke the contract: ensure_audience gave no id", next_step=BROKE)
             self.ledger.set_remote_id(audience.audience_id, remote)
-        if adds and audience.definition != target.definition:
-            destination.prepare(sync.difference.attributes)
-        return self.ledger.audience_by_id(audience.audience_id)
+        if audience.definition != target.definition:
+            with isolated(named, "prepare"):
+                destination.prepare(attributes)
 
     def _removals(self, sync: PreparedSync) -> Iterator[list[str]]:
         where = " where demanded" if sync.is_held else ""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from hub.api import Connection
 from hub.http import Limiter, connect_factory
 from hub.sync.surroundings import Surroundings
+
+_log = logging.getLogger(__name__)
 
 
 def open_line(connection: Connection, around: Surroundings, *, used: int) -> Limiter:
@@ -25,9 +28,11 @@ def open_line(connection: Connection, around: Surroundings, *, used: int) -> Lim
 
 
 def close_line(connection: Connection) -> None:
-    """Close a connection and its client."""
+    """Close a connection and its client; a plugin that breaks at its end changes nothing of what was done."""
     try:
         connection.close()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # the plugin's fault, and the work is done
+        _log.debug("closing %s failed", connection.connection, exc_info=error)
     finally:
         close = getattr(connection._http, "close", None)  # noqa: SLF001 - hub's own part of a connection
         if close is not None:

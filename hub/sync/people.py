@@ -13,12 +13,14 @@ from hub.api import Destination, Member, State
 from hub.catalog import normalise_email, normalise_phone
 from hub.config.problems import suggest
 from hub.consent.rules import BLOCKED_CHANNELS, EVERY_CHANNEL
-from hub.deliver import Work, deliver
+from hub.deliver import Work, as_kept, deliver, isolated
 from hub.errors import BusyError, ConfigError, HubError
 from hub.keys import keyed_hash
 from hub.ledger import Ledger, NewBlock, Spell, lock
 from hub.ledger.lock import hold
 from hub.sync.explain import open_session
+from hub.sync.faults import named_destination
+from hub.sync.lines import close_line
 from hub.sync.wiring import Wiring
 
 
@@ -198,13 +200,16 @@ def _forget(wiring: Wiring, ledger: Ledger, addresses: Sequence[str]) -> Receipt
     with ExitStack() as stack:
         connections = dict(_destinations(wiring, ledger, receipt, stack))
         reached = [spell for spell in spells if _leave(wiring, ledger, spell, connections, receipt)]
-        _ask_to_forget(wiring, addresses, connections, receipt)
+        left = _ask_to_forget(wiring, addresses, connections, receipt)
+        # Where only forgetting takes a person out, and it did not, the next run's replacement does.
+        replaced = {name for name, destination in left.items() if destination.can.replaces}
+        reached = [each for each in reached if each.destination not in replaced or not each.state.may_be_held]
     if wiring.catalog.exists:
         with wiring.catalog.writer(wiring.around.clock()) as writer:
             report = writer.erase(addresses)
         receipt.done.append(f"catalog: {sum(report.rows.values())} rows erased and the file written anew")
     _wipe_cache(wiring)
-    waiting = {spell.member_key for spell in spells} - {spell.member_key for spell in reached}
+    waiting = {spell.member_key for spell in spells if spell not in reached}
     ledger.erase([key for key in keys if key not in waiting])
     receipt.done.append("ledger: every identifier erased; hashes of blocks and of this request are kept")
     _wipe_rehearsal(wiring, receipt)
@@ -222,7 +227,7 @@ def _destinations(
         except HubError as error:
             receipt.still_open.append(f"{name}: cannot be asked ({error})")
             continue
-        stack.callback(destination.close)
+        stack.callback(close_line, destination)
         yield name, destination
 
 
@@ -261,19 +266,35 @@ def _leave(
 
 def _ask_to_forget(
     wiring: Wiring, addresses: Sequence[str], connections: dict[str, Destination[Any]], receipt: Receipt
-) -> None:
+) -> dict[str, Destination[Any]]:
+    """Ask every destination to erase a person, whatever becomes of it at the others; return those that did not."""
+    left: dict[str, Destination[Any]] = {}
     for name, destination in connections.items():
         if type(destination).forget is Destination.forget:
             receipt.still_open.append(f"{name}: cannot erase by itself; what was sent there is for you to delete")
             continue
         for member in _known(wiring, name, destination, addresses, receipt):
-            try:
-                outcome = destination.forget(member)
-            except HubError as error:
-                receipt.still_open.append(f"{name}: {error}")
-                continue
-            done = outcome.state in {State.DELIVERED, State.ACCEPTED}
-            (receipt.done if done else receipt.still_open).append(f"{name}: {outcome.reason or outcome.state.value}")
+            said, why_not = _forgotten(destination, member, named_destination(wiring, name))
+            if why_not is None:
+                receipt.done.append(f"{name}: {said}")
+            else:
+                receipt.still_open.append(f"{name}: not erased ({why_not}); run this again, or delete it there")
+                left[name] = destination
+    return left
+
+
+def _forgotten(destination: Destination[Any], member: Member, named: str) -> tuple[str, str | None]:
+    """Ask once; return what the destination said, and why it did not erase the person, if it did not."""
+    try:
+        with isolated(named, "forget"):
+            told = destination.forget(member)
+        outcome = as_kept(told)
+    except HubError as error:
+        return "", str(error)
+    except ValueError as error:
+        return "", f"{named} broke the contract: forget {error}"
+    said = outcome.reason or outcome.state.value
+    return said, None if outcome.state in {State.DELIVERED, State.ACCEPTED} else said
 
 
 def _known(

@@ -18,7 +18,7 @@ from hub.consent.cleared import Cleared
 from hub.consent.gate import Gate
 from hub.consent.rules import PURPOSES
 from hub.consent.verdict import Verdict
-from hub.errors import ConfigError, HubError, PluginError
+from hub.errors import ConfigError, HubError, PluginError, hide_addresses
 from hub.ledger import Audience, Ledger, MemberState
 from hub.plan.diff import (
     Difference,
@@ -36,7 +36,7 @@ from hub.plan.guards import Guard, Held
 from hub.segments import SegmentResult, run_segments
 from hub.sync.adopt import adopt
 from hub.sync.attributes import PEOPLE_COLUMNS, Attributes, attach, digest_of_segment, fingerprint
-from hub.sync.faults import failure_of_one
+from hub.sync.faults import Unserved, failure_of_one, serve
 from hub.sync.holding import Holder
 from hub.sync.numbers import SegmentNumbers, Status, SyncNumbers, Trouble, unknown_text
 from hub.sync.retired import purpose_of, settings_of
@@ -148,13 +148,12 @@ class Preparation:
         return sorted((used & FACT_COLUMNS) - PEOPLE_COLUMNS)
 
     def _target(self, name: str, settings: SyncSettings, destination: Destination[Any]) -> Target:
-        purpose = settings.purpose or destination.purpose
-        if purpose not in PURPOSES:
+        if settings.purpose and settings.purpose not in PURPOSES:
             known = ", ".join(sorted(PURPOSES))
-            raise ConfigError(f"syncs.{name}: there is no purpose {purpose!r}; there are {known}")
+            raise ConfigError(f"syncs.{name}: there is no purpose {settings.purpose!r}; there are {known}")
+        purpose, served = serve(self.wiring, destination, lambda: settings.purpose or destination.purpose)
         self._refuse_proof(name, settings, purpose)
         audience = self.ledger.audience(name, settings.destination, settings.audience_name)
-        served = destination.serving(purpose)
         return Target(name, settings, served, audience, purpose, self.wiring.definition_digest(name, purpose))
 
     def _refuse_proof(self, name: str, settings: SyncSettings, purpose: str) -> None:
@@ -169,6 +168,8 @@ class Preparation:
 
     def _one(self, number: int, target: Target) -> PreparedSync:
         """Compute one sync, after reading who is in the audience that it takes over; without that nothing is sent."""
+        if isinstance(target.destination, Unserved):
+            return self._failed(number, target, target.destination.error)
         known_by = self.wiring.known_by(target.audience.destination, target.destination.can)
         try:
             note = adopt(self.ledger, target, known_by, self.wiring.key)
@@ -186,7 +187,7 @@ class Preparation:
     def _failed(self, number: int, target: Target, error: HubError) -> PreparedSync:
         """Return a sync of which nothing goes but removals that a record demands."""
         sync = self._prepared(target, self._difference(_FAILED_FROM + number, target, None, stale=False), 0)
-        sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(error)
+        sync.numbers.status, sync.numbers.trouble = Status.FAILED, Trouble.of(hide_addresses(error))
         return sync
 
     def _withheld(self, target: Target) -> list[Withheld]:
@@ -230,9 +231,10 @@ class Preparation:
         return sync
 
     def _ended(self, number: int, audience: Audience, destination: Destination[Any]) -> PreparedSync:
-        purpose = purpose_of(audience, self.wiring.client, destination)
-        served = destination.serving(purpose)
+        purpose, served = serve(self.wiring, destination, lambda: purpose_of(audience, self.wiring.client, destination))
         target = Target(audience.sync, settings_of(audience), served, audience, purpose, audience.definition or "")
+        if isinstance(served, Unserved):
+            return self._failed(_RETIRED_FROM + number, target, served.error)
         difference = self._difference(_RETIRED_FROM + number, target, None, stale=False)
         return self._prepared(target, difference, 0)
 

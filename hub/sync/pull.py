@@ -6,13 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow.compute as pc
 
-from hub.api import Page, Source
+from hub.api import Page, Reach, Source
 from hub.catalog import Reading, safe_error
-from hub.errors import AuthError, HubError, PluginError, SourceError, TransientError
+from hub.deliver import ACCIDENTS, isolated
+from hub.errors import (
+    AuthError,
+    ConfigError,
+    HubError,
+    PluginError,
+    SourceError,
+    TransientError,
+    hide_addresses,
+    without_addresses,
+)
 from hub.ledger import Freshness, Ledger
 from hub.plan.guards import Guard
 from hub.sync.numbers import SourceNumbers, Status, Trouble
@@ -78,13 +88,14 @@ class Puller:
                 self._fail(numbers, Trouble.of(error))
             except HubError:
                 raise
-            except Exception as error:  # noqa: BLE001  # a plugin's fault: this source failed, the others are read
+            except ACCIDENTS as error:  # a plugin's fault: this source failed, the others are read
                 broken = PluginError(f"{self._plugin(name)} broke while reading {stream}: {safe_error(error)}")
                 self._fail(numbers, Trouble.of(broken))
+        reaches = self._reaches(name, source, numbers)
         trouble = numbers.trouble.text if numbers.trouble else None
         system = self.wiring.system_of(self.wiring.client.sources[name])
         self.writer.set_reading(Reading(name, tuple(whole), trouble), system)
-        self._note_freshness(name, source, numbers)
+        self._note_freshness(name, reaches, numbers)
         return numbers
 
     def _fail(self, numbers: SourceNumbers, trouble: Trouble) -> None:
@@ -115,21 +126,54 @@ class Puller:
                 )
         if report.dropped:
             numbers.notes.append(f"{report.dropped} rows of people who were erased were dropped")
-        numbers.notes += report.notes
+        numbers.notes += [without_addresses(str(note)) for note in report.notes]
         self._set_reach(name, source, report)
         self._judge_shrink(name, source.streams[stream].tables, report, numbers)
         self._erased.extend(report.erased)
 
     def _pages(self, name: str, source: Source[Any], stream: str) -> Iterator[Page]:
         around = self.wiring.around
-        for page in source.read(stream, self.writer.cursor(name, stream), around.clock()):
+        for page in self._read(name, source, stream):
             if around.stop.is_set():
                 raise InterruptedRun("stopped while reading", next_step="run it again: it continues where it stopped")
             yield page
 
+    def _read(self, name: str, source: Source[Any], stream: str) -> Iterator[Page]:
+        try:
+            yield from source.read(stream, self.writer.cursor(name, stream), self.wiring.around.clock())
+        except HubError as error:
+            raise _of_source(error) from error
+
     def _set_reach(self, name: str, source: Source[Any], report: StreamReport) -> None:
         if report.pages and report.read:
-            self.writer.set_reach(name, {table: source.reach(table) for table in report.read})
+            self.writer.set_reach(name, {table: self._reach(name, source, table) for table in report.read})
+
+    def _reach(self, name: str, source: Source[Any], table: str) -> Reach:
+        """Ask a source how far a table reaches. Raises what fails the source: PluginError where it breaks."""
+        try:
+            with isolated(self._plugin(name), "reach"):
+                reach: Any = source.reach(table)
+        except HubError as error:
+            raise _of_source(error) from error
+        times = (reach.start, reach.fresh_until) if isinstance(reach, Reach) else ("",)
+        if not all(each is None or isinstance(each, datetime) for each in times):
+            raise PluginError(
+                f"{self._plugin(name)} broke the contract: reach of {table} is no api.Reach with datetimes",
+                next_step="Report it to the plugin's author; hub plugins info names the distribution.",
+            )
+        return cast("Reach", reach)
+
+    def _reaches(self, name: str, source: Source[Any], numbers: SourceNumbers) -> dict[str, Reach]:
+        """Return how far the tables that were read reach; where the source cannot say, it failed."""
+        reaches: dict[str, Reach] = {}
+        for table in numbers.tables:
+            try:
+                reaches[table] = self._reach(name, source, table)
+            except ConfigError:
+                raise
+            except HubError as error:
+                self._fail(numbers, Trouble.of(error))
+        return reaches
 
     def _judge_shrink(self, name: str, tables: Sequence[str], report: StreamReport, numbers: SourceNumbers) -> None:
         """Hold a snapshot that lost too much, until somebody approves its size."""
@@ -155,14 +199,14 @@ class Puller:
         """Write refusals that reading again could not tell, before the page that tells them is stored."""
         keep_opt_outs(self.ledger, self.wiring.key, opt_outs)
 
-    def _note_freshness(self, name: str, source: Source[Any], numbers: SourceNumbers) -> None:
+    def _note_freshness(self, name: str, reaches: Mapping[str, Reach], numbers: SourceNumbers) -> None:
         """Tell the ledger how far every table reaches, since status reads the ledger alone."""
         now, status = self.wiring.around.clock(), numbers.status.value
         for record in self.ledger.freshness():
-            if record.source == name and record.table not in numbers.tables:
+            if record.source == name and record.table not in reaches:
                 self.ledger.set_freshness(replace(record, status=status, read_at=now))
-        for table, counts in numbers.tables.items():
-            reach = source.reach(table)
+        for table, reach in reaches.items():
+            counts = numbers.tables[table]
             start, until = (_aware(each) if each else None for each in (reach.start, reach.fresh_until))
             self.ledger.set_freshness(
                 Freshness(name, table, start, until, counts["read"], counts["rejected"], status, now)
@@ -191,6 +235,14 @@ def match_notes(matches: Matches) -> Iterator[str]:
             f"{matches.withheld:,} of {matches.events:,} events have no consent to analytics: counted, and attributed "
             "to nobody"
         )
+
+
+def _of_source(error: HubError) -> HubError:
+    """Return what a source raised as its own failure, without addresses; a wrong setting stays the run's."""
+    hide_addresses(error)
+    if isinstance(error, AuthError | ConfigError | PluginError | SourceError | TransientError):
+        return error
+    return SourceError(str(error), next_step=error.next_step)
 
 
 def _shrink_guard(table: str) -> str:

@@ -410,3 +410,100 @@ def test_progress_is_told_batch_by_batch(world: World) -> None:
     deliver(work, world.ledger, world.clock, world.clock.sleep, world.stop, progress=seen.append)
 
     assert seen == [3, 1]
+
+
+def test_ids_that_a_vendor_gives_as_numbers_are_kept_as_text(world: World) -> None:
+    class Numbering(Keeper):
+        def take(self, op: api.Op, member: api.Member) -> api.Outcome:
+            return api.Outcome(member, api.State.DELIVERED, remote_id=101)  # type: ignore[arg-type]
+
+    keeper = Numbering()
+    world.deliver(keeper, add=["k1"])
+    tally = world.deliver(keeper, remove=["k1"])
+
+    assert (tally.delivered, tally.error) == (1, None)
+    assert keeper.batches[-1].members[0].remote_id == "101"
+    assert world.states(keeper) == {}
+
+
+def test_an_outcome_that_says_it_in_other_types_is_understood(world: World) -> None:
+    class Loose(Keeper):
+        def push(self, batch: api.Batch) -> Any:
+            first, second, third = batch.members
+            yield api.Outcome(first, "delivered")  # type: ignore[arg-type]
+            yield api.Outcome(second, "rejected", reason=ValueError("no k9@example.com"))  # type: ignore[arg-type]
+            yield api.Outcome(third, api.State.FAILED, reason=503)  # type: ignore[arg-type]
+
+    keeper = Loose()
+    tally = world.deliver(keeper, add=["k1", "k2", "k3"])
+
+    assert tally.error is None
+    assert (tally.delivered, tally.rejected, tally.failed) == (1, 1, 1)
+    assert dict(tally.rejects) == {"k2": "no <email>", "k3": "503"}
+
+
+@pytest.mark.parametrize(
+    "rubbish", [{"state": "done"}, {"remote_id": 1.5}, {"remote_id": b"17"}, {"blocks": 3}, {"member": None}]
+)
+def test_an_outcome_that_means_nothing_breaks_the_contract(world: World, rubbish: dict[str, Any]) -> None:
+    class Rubbish(Keeper):
+        def push(self, batch: api.Batch) -> Any:
+            first, second = batch.members
+            yield first.delivered()
+            yield api.Outcome(**({"member": second, "state": api.State.DELIVERED} | rubbish))
+
+    keeper = Rubbish()
+    tally = world.deliver(keeper, add=["k1", "k2"])
+
+    assert isinstance(tally.error, api.PluginError)
+    assert (tally.delivered, tally.unknown) == (1, 1)
+    assert world.states(keeper) == {"k1": HELD, "k2": UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("told", "slept"),
+    [("0", 0.5), ("7.5", 8.0), (-5, 0.75), (float("nan"), 0.75), ("soon", 0.75), (object(), 0.75), (True, 0.75)],
+)
+def test_a_pause_is_read_from_what_a_plugin_calls_one(world: World, told: Any, slept: float) -> None:
+    keeper = Scripted(api.TransientError("429", retry_after=told))
+
+    tally = world.deliver(keeper, add=["k1"])
+
+    assert (tally.delivered, tally.error, world.clock.slept) == (1, None, [slept])
+
+
+@pytest.mark.parametrize("told", [1e18, float("inf"), "1e300"])
+def test_no_pause_is_longer_than_a_day(world: World, told: Any) -> None:
+    keeper = Scripted(api.TransientError("429", retry_after=told))
+
+    tally = world.deliver(keeper, add=["k1"])
+
+    assert tally.failed == 1
+    assert due(world, keeper) == {"k1": (START + 24 * HOUR).replace(tzinfo=None)}
+
+
+@pytest.mark.parametrize("kind", [api.AuthError, api.ConfigError, api.PluginError, api.HubError])
+def test_an_error_that_quotes_somebody_is_told_and_kept_without_the_address(
+    world: World, kind: type[api.HubError]
+) -> None:
+    said = "401 for k9@example.com, +4532123456 on 2026-11-21"
+    keeper = Scripted(kind(said, next_step="Ask k9@example.com."))
+
+    tally = world.deliver(keeper, add=["k1", "k2"])
+
+    assert isinstance(tally.error, kind)
+    assert (str(tally.error), tally.error.next_step) == ("401 for <email>, <phone> on 2026-11-21", "Ask <email>.")
+    assert dict(tally.rejects)["k1"] == "401 for <email>, <phone> on 2026-11-21"
+    assert not any(b"k9@" in file.read_bytes() for file in world.folder.glob("ledger.sqlite*"))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("kind", [api.RejectedError, api.TransientError])
+def test_a_batch_that_fails_and_quotes_somebody_is_kept_without_the_address(
+    world: World, kind: type[api.HubError], whole: bool
+) -> None:
+    keeper = Scripted(*[kind("bad address k9@example.com")] * 9, can=can(replaces=whole))
+
+    tally = world.deliver(keeper, add=["k1"], everyone=["k1"] if whole else None)
+
+    assert dict(tally.rejects) == {"k1": "bad address <email>"}

@@ -275,3 +275,60 @@ def test_poll_that_forgets_members_breaks_the_contract(world: World) -> None:
 
     assert "poll gave no outcome for 1 of 2 members" in str(tally.error)
     assert world.states(jobs) == {"k1": ACCEPTED, "k2": ACCEPTED}
+
+
+DAY = 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("told", "pause"),
+    [("60", timedelta(minutes=1)), (1e18, DAY), (float("inf"), DAY), (-5, None), (float("nan"), None), ("soon", None)],
+)
+@pytest.mark.parametrize("raised", [False, True])
+def test_a_pause_before_the_next_look_is_one_that_hub_can_keep(
+    world: World, told: Any, pause: timedelta | None, raised: bool
+) -> None:
+    jobs = Jobs(again_in=told)
+    if raised:
+        jobs.fault = api.TransientError("503", retry_after=told)
+    world.deliver(jobs, add=["k1"])
+    world.clock.now += timedelta(seconds=5)
+
+    tally = world.settle(jobs)
+
+    assert tally.error is None
+    (receipt,) = world.ledger.open_receipts(world.audience(jobs).audience_id)
+    assert receipt.look_at - world.clock.now == (timedelta(seconds=5) if pause is None else pause)
+
+
+@pytest.mark.parametrize("what", [api.Outcome(None, api.State.DELIVERED), "delivered", None])  # type: ignore[arg-type]
+def test_a_job_that_ends_in_rubbish_breaks_the_contract(world: World, what: Any) -> None:
+    class Rubbish(Jobs):
+        def poll(self, batch: api.Batch) -> Any:
+            return [what]
+
+    jobs = Rubbish()
+    world.deliver(jobs, add=["k1"])
+    world.clock.now += HOUR
+
+    tally = world.settle(jobs)
+
+    assert isinstance(tally.error, api.PluginError)
+    assert world.states(jobs) == {"k1": ACCEPTED}
+
+
+def test_what_a_job_says_is_kept_as_text_and_without_addresses(world: World) -> None:
+    class Numbering(Jobs):
+        def poll(self, batch: api.Batch) -> Any:
+            first, second = batch.members
+            yield api.Outcome(first, "delivered", remote_id=17)  # type: ignore[arg-type]
+            yield api.Outcome(second, "rejected", reason="like k9@example.com")  # type: ignore[arg-type]
+
+    jobs = Numbering()
+    world.deliver(jobs, add=["k1", "k2"])
+    world.clock.now += HOUR
+    tally = world.settle(jobs)
+    world.deliver(jobs, remove=["k1"])
+
+    assert (tally.delivered, tally.rejects[0][1]) == (1, "like <email>")
+    assert jobs.batches[-1].members[0].remote_id == "17"
