@@ -152,14 +152,21 @@ class Preparation:
             known = ", ".join(sorted(PURPOSES))
             raise ConfigError(f"syncs.{name}: there is no purpose {settings.purpose!r}; there are {known}")
         purpose, served = serve(self.wiring, destination, lambda: settings.purpose or destination.purpose)
-        self._refuse_proof(name, settings, purpose)
+        if purpose == "own_shop":
+            self._refuse_own_shop(name, settings, destination)
         audience = self.ledger.audience(name, settings.destination, settings.audience_name)
         return Target(name, settings, served, audience, purpose, self.wiring.definition_digest(name, purpose))
 
-    def _refuse_proof(self, name: str, settings: SyncSettings, purpose: str) -> None:
-        """Refuse to write into the shop what the client's file reads there as proof of consent."""
+    def _refuse_own_shop(self, name: str, settings: SyncSettings, destination: Destination[Any]) -> None:
+        """Refuse what asks nobody for consent outside the shop, and inside to write what is read as proof of it."""
+        if destination.can.purpose != "own_shop":
+            raise ConfigError(
+                f"syncs.{name}: the purpose own_shop asks nobody for consent, and {settings.destination} is not in the "
+                "shop itself",
+                next_step="Set the purpose that people consented to, or take `purpose` out.",
+            )
         proofs = {each.tag.casefold() for each in self.wiring.client.consent.sources if each.tag}
-        if purpose == "own_shop" and settings.audience_name.strip().casefold() in proofs:
+        if settings.audience_name.strip().casefold() in proofs:
             raise ConfigError(
                 f"syncs.{name}: the tag {settings.audience_name!r} proves consent in this shop ([[consent.from]]), so "
                 "hub must not set it",

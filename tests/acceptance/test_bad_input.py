@@ -383,3 +383,17 @@ def test_nothing_is_said_to_stand_where_nothing_was_stored(agency: Agency, befor
 
     assert "3 of 20 rows of orders cannot be used" in text
     assert text.endswith("; nothing of them is stored")
+
+
+@pytest.mark.parametrize("where", ["sync", "destination"])
+def test_own_shop_is_for_the_shop_itself(agency: Agency, where: str) -> None:
+    if where == "sync":
+        agency.add('purpose = "own_shop"\n')
+    else:
+        agency.change('plugin = "keeper"', 'plugin = "file"\npurpose = "own_shop"')
+    agency.shop.people(1, "no").write()
+
+    done = agency.hub("sync", "acme", "--force", expect=2)
+
+    assert "syncs.news: the purpose own_shop asks nobody for consent, and list is not in the shop itself" in done.stderr
+    assert (agency.held(), list(agency.folder.glob("audiences/**/*.csv"))) == (set(), [])
