@@ -109,10 +109,13 @@ def _ask(wiring: Wiring, ledger: Ledger, kind: str, name: str) -> Iterator[Findi
         yield Finding.error(str(error), next_step=error.next_step)
         return
     try:
-        yield from connection.check()
+        for finding in connection.check():
+            if not isinstance(finding, Finding):
+                raise TypeError(f"a finding is a {type(finding).__name__}")
+            yield finding
     except HubError as error:
         yield Finding.error(str(error), next_step=error.next_step)
-    except Exception as error:  # noqa: BLE001  # a plugin's check that breaks is a finding about that plugin
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin's check that breaks is a finding about that plugin
         yield Finding.error(f"its check broke: {safe_error(error)}", next_step="report it to the plugin's author")
     finally:
         close_line(connection)

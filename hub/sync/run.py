@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hub.api import Destination, Run
@@ -233,15 +234,17 @@ class _Run:
 
     def _verdicts(self, retired: Retired, destinations: Mapping[str, Destination[Any]]) -> StoredVerdicts:
         """Say what this run will ask of consent, so that it is decided once for everybody."""
-        asked = {(sync.purpose, sync.destination) for sync in self._chosen().values()}
-        asked |= {
-            (purpose_of(each, self.wiring.client, destinations[each.destination]), each.destination)
-            for each in retired.audiences
-        }
-        wanted = {
-            (purpose or destinations[name].purpose, self.wiring.known_by(name, destinations[name].can))
-            for purpose, name in asked
-        }
+        wanted: set[tuple[str, tuple[str, ...]]] = set()
+
+        def ask(name: str, purpose: Callable[[], str]) -> None:
+            # A plugin that cannot say what it is for fails its own syncs, where they are prepared.
+            with suppress(Exception):
+                wanted.add((purpose(), self.wiring.known_by(name, destinations[name].can)))
+
+        for sync in self._chosen().values():
+            ask(sync.destination, partial(_purpose_of, sync, destinations[sync.destination]))
+        for each in retired.audiences:
+            ask(each.destination, partial(purpose_of, each, self.wiring.client, destinations[each.destination]))
         client = self.wiring.client
         return StoredVerdicts(client.consent, client.country, frozenset(wanted))
 
@@ -271,6 +274,10 @@ class _Run:
         if hooks is not None:
             hooks.end(numbers)
         self.ledger.end_run(numbers.run_id, numbers.status.value, numbers.as_json())
+
+
+def _purpose_of(sync: SyncSettings, destination: Destination[Any]) -> str:
+    return sync.purpose or destination.purpose
 
 
 @contextmanager

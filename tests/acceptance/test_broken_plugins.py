@@ -125,6 +125,7 @@ def fail_alone(agency: Agency, error: str = "destination vendor (plugin faulty")
         ("row", SIZED + "def row(self, member):\n    return {'of': member.attributes['p1@example.com']}"),
         ("serving", "def serving(self, purpose):\n    raise KeyError('p1@example.com')"),
         ("serving", "def serving(self, purpose):\n    return None"),
+        ("purpose", "purpose = property(lambda self: self.nothing)"),
         ("cooldown", "@property\ndef cooldown(self):\n    raise KeyError('p1@example.com')"),
         ("cooldown", "cooldown = 3"),
         ("cap", OTHERWISE.replace("CAN", "cap=24")),
