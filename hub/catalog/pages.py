@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -38,6 +39,15 @@ def to_arrow(rows: Any) -> Any:
     if isinstance(rows, pa.RecordBatch):
         return pa.Table.from_batches([rows])
     return _from_mappings(list(rows))
+
+
+def strangers(table: Table, brought: Iterable[str]) -> Iterator[str]:
+    """Say which columns of a page are none of the table's and not kept: nobody else would notice a slip of the pen."""
+    known = sorted({*(column.name for column in table.columns), "system", "source", "loaded_at"})
+    for column in sorted({each for each in brought if not each.startswith("_")}.difference(known)):
+        near = get_close_matches(column, known, 1)
+        meant = f"; is {near[0]!r} meant?" if near else ""
+        yield f"{table.name} has no column {column!r}, so what its plugin gives there is not kept{meant}"
 
 
 def _from_mappings(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

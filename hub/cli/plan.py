@@ -105,7 +105,10 @@ def apply(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Deliver a reviewed plan, and nothing else; who withdrew, bought or left since is dropped and named."""
+    """Deliver a reviewed plan, and nothing else; who is known to have withdrawn, bought or left is dropped and named.
+
+    It reads no source again: what the shop knows since the plan was made is known after the next `hub pull`.
+    """
     from hub.plan.file import read_plan
     from hub.sync.apply import apply_plan
 

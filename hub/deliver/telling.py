@@ -8,6 +8,7 @@ from uuid import UUID
 
 from hub.api import Member, Outcome, State
 from hub.catalog import safe_text
+from hub.consent.rules import REASONS
 from hub.errors import without_addresses
 
 
@@ -36,6 +37,8 @@ def as_kept(told: Any) -> Outcome:
         raise ValueError("gave an outcome with a state that is none of api.State") from None
     if not isinstance(told.blocks, str | None):
         raise ValueError(f"gave an outcome whose blocks is {type(told.blocks).__name__}, not text")
+    if told.blocks is not None and told.blocks not in REASONS:
+        raise ValueError(f"gave an outcome whose blocks is {told.blocks!r}, none of {', '.join(REASONS)}")
     return replace(
         told,
         state=state,

@@ -323,3 +323,13 @@ def test_a_new_rule_counts_without_another_pull(tmp_path: Path) -> None:
     shop = Shop(tmp_path, consent_from=[ConsentFrom(tag="ok", grants=("email",), evidence="form")])
 
     assert shop.ask("select address from consent_records") == [("a@x.example",)]
+
+
+def test_a_column_that_is_none_of_the_tables_is_told_of_once(shop: Shop) -> None:
+    page = {"consents": [said("a@x.example", "subscribed", expires=days(1), _origin="a.csv")]}
+
+    report = shop.load(page, page)
+
+    assert report.notes == [
+        "consents has no column 'expires', so what its plugin gives there is not kept; is 'expires_at' meant?"
+    ]

@@ -443,7 +443,15 @@ def test_an_outcome_that_says_it_in_other_types_is_understood(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    "rubbish", [{"state": "done"}, {"remote_id": 1.5}, {"remote_id": b"17"}, {"blocks": 3}, {"member": None}]
+    "rubbish",
+    [
+        {"state": "done"},
+        {"remote_id": 1.5},
+        {"remote_id": b"17"},
+        {"blocks": 3},
+        {"state": api.State.REJECTED, "blocks": "bounced"},
+        {"member": None},
+    ],
 )
 def test_an_outcome_that_means_nothing_breaks_the_contract(world: World, rubbish: dict[str, Any]) -> None:
     class Rubbish(Keeper):
