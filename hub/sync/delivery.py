@@ -251,7 +251,8 @@ class Delivery:
         elif numbers.status is Status.OK and (numbers.rejected or numbers.unknown or numbers.failed):
             numbers.status = Status.PARTIAL
         for key, reason in tally.rejects[:5]:
-            numbers.notes.append(f"member {key[:8]}…: {reason}")
+            what = " was refused" if tally.rejected else ""
+            numbers.notes.append(f"member {key[:8]}…{what}: {reason}")
 
     def _note(self, sync: PreparedSync) -> None:
         """Write down what explains the audience later: who is withheld, held out, and by which definition."""

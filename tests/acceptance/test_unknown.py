@@ -91,6 +91,16 @@ def test_somebody_who_withdrew_meanwhile_is_not_tried_again(posted: Agency) -> N
     assert len(posted.got()) == 1
 
 
+def test_who_may_have_got_it_was_not_refused(agency: Agency) -> None:
+    agency.change('plugin = "keeper"', 'plugin = "once"')
+    agency.shop.people(1).write()
+    agency.fault("unknown")
+
+    (note,) = only(agency.sync("--force", expect=4)["syncs"])["notes"]
+
+    assert note.partition("…")[2] == ": no answer came"
+
+
 def test_status_tells_of_it_until_somebody_decides(posted: Agency) -> None:
     posted.sync()
 
