@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from hub.deliver.delivery import Delivery
-from hub.deliver.isolation import ACCIDENTS, isolated
+from hub.deliver.isolation import ACCIDENTS, BROKE, isolated
 from hub.deliver.receipts import settle
 from hub.deliver.replacing import Replacing
 from hub.deliver.telling import as_kept, id_text
@@ -37,4 +37,4 @@ def deliver(
     return kind(work, ledger, clock=clock, sleep=sleep, stop=stop, policy=chosen, progress=progress).run()
 
 
-__all__ = ["ACCIDENTS", "Policy", "Tally", "Work", "as_kept", "deliver", "id_text", "isolated", "settle"]
+__all__ = ["ACCIDENTS", "BROKE", "Policy", "Tally", "Work", "as_kept", "deliver", "id_text", "isolated", "settle"]

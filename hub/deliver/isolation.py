@@ -14,6 +14,9 @@ from hub.errors import ErrorT, hide_addresses
 ACCIDENTS = (Exception, SystemExit)
 """What a plugin may raise without meaning an error of hub's; one that calls ``sys.exit`` must not end the run."""
 
+BROKE = "Report it to the plugin's author; hub plugins info names the distribution."
+"""The next step where a plugin broke the contract."""
+
 LONGEST_WAIT = 86_400.0
 _REPORT = "Report it to the plugin's author; the traceback is shown with --debug."
 

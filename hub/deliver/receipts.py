@@ -22,7 +22,7 @@ from hub.api import (
     TransientError,
 )
 from hub.deliver.batches import members_of
-from hub.deliver.isolation import isolated, wait_of
+from hub.deliver.isolation import BROKE, isolated, wait_of
 from hub.deliver.outcomes import blocks_of, count, settlement_of
 from hub.deliver.sending import Answer, counters
 from hub.deliver.telling import as_kept
@@ -177,5 +177,5 @@ class _Looker:
     def _broken(self, what: str) -> PluginError:
         return PluginError(
             f"{self._named} broke the contract: poll {what}",
-            next_step="Report it to the plugin's author; hub plugins info names the distribution.",
+            next_step=BROKE,
         )

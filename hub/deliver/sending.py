@@ -12,7 +12,7 @@ import tenacity
 
 from hub.api import Batch, HubError, Outcome, PluginError, RejectedError, TransientError
 from hub.deliver.batches import batch_key
-from hub.deliver.isolation import ACCIDENTS, broken, told_safely
+from hub.deliver.isolation import ACCIDENTS, BROKE, broken, told_safely
 from hub.deliver.telling import as_kept, is_plain
 from hub.deliver.work import Policy, Work
 from hub.http import Backoff, Enough
@@ -163,7 +163,7 @@ class Sender:
     def _broken(self, what: str) -> PluginError:
         return PluginError(
             f"{self._work.named} broke the contract: push {what}",
-            next_step="Report it to the plugin's author; hub plugins info names the distribution.",
+            next_step=BROKE,
         )
 
     def _is_worth_repeating(self, error: BaseException) -> bool:

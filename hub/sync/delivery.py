@@ -11,12 +11,12 @@ import pyarrow as pa
 from hub.api import Op
 from hub.catalog import plain_failures
 from hub.consent.rules import CHANNELS
-from hub.deliver import Tally, Work, deliver, id_text, isolated, settle
+from hub.deliver import BROKE, Tally, Work, deliver, id_text, isolated, settle
 from hub.errors import AuthError, HubError, PluginError
 from hub.ledger import Audience
 from hub.plan.diff import QUERIES
 from hub.plan.guards import LETTING_IN, Guard, Held
-from hub.sync.faults import BROKE, Unserved, named_destination
+from hub.sync.faults import Unserved, named_destination
 from hub.sync.numbers import Status, Trouble
 from hub.sync.target import PreparedSync, Target
 

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 from hub.api import Destination
 from hub.catalog import plain_failures
 from hub.consent.rules import PURPOSES
-from hub.deliver import isolated
+from hub.deliver import BROKE, isolated
 from hub.errors import UNEXPECTED_STEP, ConfigError, HubError, PluginError, unexpected
 from hub.plugins.contract import capability_problems
 
 if TYPE_CHECKING:
     from hub.sync.wiring import Wiring
 
-BROKE = "Report it to the plugin's author; hub plugins info names the distribution."
-"""The next step where a plugin broke the contract."""
 _log = logging.getLogger(__name__)
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from hub.api import Page, Reach, Source
 from hub.catalog import Reading, safe_error
-from hub.deliver import ACCIDENTS, isolated
+from hub.deliver import ACCIDENTS, BROKE, isolated
 from hub.errors import (
     AuthError,
     ConfigError,
@@ -159,7 +159,7 @@ class Puller:
         if not all(each is None or isinstance(each, datetime) for each in times):
             raise PluginError(
                 f"{self._plugin(name)} broke the contract: reach of {table} is no api.Reach with datetimes",
-                next_step="Report it to the plugin's author; hub plugins info names the distribution.",
+                next_step=BROKE,
             )
         return cast("Reach", reach)
 
