@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hub.deliver import isolated
 from hub.ledger import Ledger
 from hub.plan.guards import LETTING_IN, Held, watch
+from hub.sync.faults import named_destination
 from hub.sync.numbers import Status
-from hub.sync.target import PreparedSync
+from hub.sync.target import PreparedSync, Target
 from hub.sync.wiring import Wiring
 
 
@@ -35,8 +37,8 @@ class Holder:
             sync.numbers.notes.append(sync.waits)
         limits = self.wiring.client.guards_with(target.settings.guards)
         first = target.audience.definition is None
-        if first and size.add and (note := target.destination.first_load(target.audience.name)):
-            sync.numbers.notes.append(note)
+        if first and size.add:
+            sync.numbers.notes += self._first_load(target)
         for held in watch(size, limits, first=first, definition_changed=target.is_redefined):
             audience_id = target.audience.audience_id if held.guard in LETTING_IN else None
             if self.ledger.is_approved(sync.name, held.guard, held.size, target.definition, audience_id):
@@ -47,6 +49,12 @@ class Holder:
                 if self.approvable:
                     self.ledger.hold(sync.name, held.guard, held.size, about=target.definition, detail=held.text)
                 self.hold(sync, held)
+
+    def _first_load(self, target: Target) -> list[str]:
+        """Return what a destination has to say before its first load. Raises PluginError where it breaks."""
+        with isolated(named_destination(self.wiring, target.settings.destination), "first_load"):
+            note = target.destination.first_load(target.audience.name)
+        return [note] if note else []
 
     def hold(self, sync: PreparedSync, held: Held, next_step: str | None = None) -> None:
         """Refuse a sync for what holds it; ``next_step`` says what else than an approval would let it go on."""

@@ -131,6 +131,7 @@ def fail_alone(agency: Agency, error: str = "destination vendor (plugin faulty")
         ("cap", OTHERWISE.replace("CAN", "cap=24")),
         ("concurrent", OTHERWISE.replace("CAN", "rate=api.Rate(concurrent=0)")),
         ("serves the purpose 'cats'", "can = api.Capabilities(ops={api.Op.ADD: api.Limit(5)}, purpose='cats')"),
+        ("first_load", "def first_load(self, audience):\n    raise KeyError('p1@example.com')"),
         ("push", "def push(self, batch):\n    sys.exit(3)"),
     ],
 )
