@@ -22,8 +22,8 @@ delete from {target} where rowid in (
 delete from {target} where rowid in (
     with said as (
         select rowid, {key}, recorded_at,
-               status = 'unsubscribed' or coalesce(channel = 'ads' and (ad_user_data = false or ad_personalization = false), false) as refuses,
-               max(recorded_at) filter (dated_by = 'record' and (status = 'subscribed' or channel = 'ads' and ad_user_data and ad_personalization))
+               is_refusal(status, channel, ad_user_data, ad_personalization) as refuses,
+               max(recorded_at) filter (dated_by = 'record' and is_permission(status, channel, ad_user_data, ad_personalization))
                    over (partition by {key}) as allowed_at
         from {target}),
     judged as (select *, refuses and not coalesce(allowed_at > recorded_at, false) as stands from said),
@@ -164,7 +164,7 @@ union all select 'phone:' || unnest([old_phone, shown_phone]), channel, recorded
 -- A refusal outlives its row: whoever said no, and is deleted there afterwards, has said no.
 with turned as (
     select subject, subject_kind, channel, recorded_at, shown_email, shown_phone, null as old_email, null as old_phone
-    from ({gone}) where status = 'unsubscribed' or (channel = 'ads' and (ad_user_data = false or ad_personalization = false))),
+    from ({gone}) where is_refusal(status, channel, ad_user_data, ad_personalization)),
 addressed as ({addressed})
 select address, channel, coalesce(max(recorded_at), cast($now as timestamp)) from addressed
 where address is not null group by 1, 2 order by 1, 2
@@ -182,8 +182,8 @@ where address is not null group by 1, 2 order by 1, 2
 -- A refusal is taken back by a newer yes of its own date alone, also by the source that told of it.
  as o where exists (
     select 1 from {fresh} as n where n.subject = o.subject and n.channel = o.channel
-        and n.status <> 'unsubscribed' and not coalesce(n.channel = 'ads' and (n.ad_user_data = false or n.ad_personalization = false), false)
-        and not coalesce((n.status = 'subscribed' or n.channel = 'ads' and n.ad_user_data and n.ad_personalization)
+        and not is_refusal(n.status, n.channel, n.ad_user_data, n.ad_personalization)
+        and not coalesce(is_permission(n.status, n.channel, n.ad_user_data, n.ad_personalization)
                          and n.dated_by = 'record' and n.recorded_at > o.recorded_at, false))
 
 -- name: drop_physical

@@ -15,7 +15,7 @@ from hub.catalog.consenting import refusals, show_addresses, withdrawals
 from hub.catalog.erased import drop_erased, drop_erased_noted, erased_among
 from hub.catalog.leaving import Departures, ShrunkError
 from hub.catalog.models import OnBlocks, OptOut, Shrink, StreamReport
-from hub.catalog.pages import strangers, to_arrow
+from hub.catalog.pages import to_arrow, unknown_columns
 from hub.catalog.reader import keep_last, read_rows
 from hub.catalog.registry import Load, Registry, naive, transaction
 from hub.catalog.tables import definition, own_key, same_key
@@ -104,8 +104,8 @@ class Loader:
         self._take_unread(page.rejected)
         known = len(self.registry.all())
         tables = {name: to_arrow(rows) for name, rows in page.tables.items()}
-        unknown = (note for name, rows in tables.items() for note in strangers(self.tables[name], rows.schema.names))
-        self.report.notes += [note for note in unknown if note not in self.report.notes]
+        told = (note for name, rows in tables.items() for note in unknown_columns(self.tables[name], rows.schema))
+        self.report.notes += [note for note in told if note not in self.report.notes]
         loads = {name: self._load_of(name, snapshot, rows.schema.names) for name, rows in tables.items()}
         fresh: dict[str, str] = {}
         for name, rows in tables.items():

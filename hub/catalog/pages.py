@@ -41,10 +41,10 @@ def to_arrow(rows: Any) -> Any:
     return _from_mappings(list(rows))
 
 
-def strangers(table: Table, brought: Iterable[str]) -> Iterator[str]:
+def unknown_columns(table: Table, brought: pa.Schema) -> Iterator[str]:
     """Say which columns of a page are none of the table's and not kept: nobody else would notice a slip of the pen."""
     known = sorted({*(column.name for column in table.columns), "system", "source", "loaded_at"})
-    for column in sorted({each for each in brought if not each.startswith("_")}.difference(known)):
+    for column in sorted({each for each in brought.names if not each.startswith("_")}.difference(known)):
         near = get_close_matches(column, known, 1)
         meant = f"; is {near[0]!r} meant?" if near else ""
         yield f"{table.name} has no column {column!r}, so what its plugin gives there is not kept{meant}"

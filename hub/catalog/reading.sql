@@ -23,6 +23,10 @@ create or replace temporary macro in_client_currency(amount, code) as
          else cast(cast(amount as decimal(24, 6)) * getvariable('rates')[foreign_code(code)] as decimal(18, 2)) end;
 create or replace temporary macro is_counted(status, test) as
     coalesce(status in ('pending', 'paid'), false) and not coalesce(test, false);
+create or replace temporary macro is_refusal(status, channel, ad_user_data, ad_personalization) as
+    coalesce(status = 'unsubscribed' or (channel = 'ads' and (ad_user_data = false or ad_personalization = false)), false);
+create or replace temporary macro is_permission(status, channel, ad_user_data, ad_personalization) as
+    coalesce(status = 'subscribed' or (channel = 'ads' and ad_user_data and ad_personalization), false);
 create or replace temporary macro is_discounted(discount, codes) as
     coalesce(discount > 0, false) or coalesce(len(codes) > 0, false)
 

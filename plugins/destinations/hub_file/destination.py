@@ -87,7 +87,7 @@ class FileDestination(api.Destination[FileConfig]):
         Raises:
             ConfigError: there is such a file, and something else wrote it.
         """
-        self._refuse_another_s(self.path(name))
+        self._refuse_foreign(self.path(name))
         return file_name(name)
 
     def check(self) -> Iterator[api.Finding]:
@@ -114,7 +114,7 @@ class FileDestination(api.Destination[FileConfig]):
             TransientError: the file cannot be written now.
         """
         if batch.number == 1:
-            self._refuse_another_s(self.path(batch.audience))
+            self._refuse_foreign(self.path(batch.audience))
         if batch.op is api.Op.REMOVE:
             for member in batch:
                 self._take_out(member, [self.path(batch.audience), *self._left_behind(batch.audience)])
@@ -199,7 +199,7 @@ class FileDestination(api.Destination[FileConfig]):
             if path.exists():
                 yield path
 
-    def _refuse_another_s(self, path: Path) -> None:
+    def _refuse_foreign(self, path: Path) -> None:
         """Raise a ConfigError where a file is not of this connection, so that it never replaces another's audience."""
         ours = {(self.shop.outputs / name).resolve() for name in self.remember.get(_FILES) or ()}
         if _exists(path) and path.resolve() not in ours:
